@@ -1,0 +1,8 @@
+//! LLMzip's conformance harness and the Rust implementation of the codec.
+//!
+//! The map of the crate is in `ARCHITECTURE.md` at the root of the repository.
+
+pub mod error;
+pub mod model;
+
+pub use error::{Error, ErrorCode, Result};

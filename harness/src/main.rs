@@ -1,0 +1,3 @@
+//! The command `llmzip`.
+
+fn main() {}

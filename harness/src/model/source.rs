@@ -1,0 +1,54 @@
+//! Owns the interface between whatever computes logits and whatever uses them. Codec tests stand on it with synthetic
+//! logits; the ONNX session implements it.
+
+use half::f16;
+
+use crate::Result;
+
+/// Logits of one pass, `[batch, length, vocab_size]`, row-major, in the graph's own type.
+#[derive(Clone, Copy, Debug)]
+pub enum Logits<'a> {
+    /// 32-bit logits.
+    F32(&'a [f32]),
+    /// 16-bit logits.
+    F16(&'a [f16]),
+}
+
+/// The element type of a graph's logits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogitsType {
+    /// 32-bit logits.
+    Float32,
+    /// 16-bit logits.
+    Float16,
+}
+
+/// Something that predicts: fed with ids, it gives the logits of what follows each.
+pub trait LogitsSource {
+    /// `V`, the number of logits in a row.
+    fn vocab_size(&self) -> usize;
+
+    /// The element type of [`LogitsSource::feed`]'s logits.
+    fn logits_type(&self) -> LogitsType;
+
+    /// Whether more than one lane may be fed at once.
+    fn allows_batch(&self) -> bool;
+
+    /// Empties the cache; the next pass has `batch` lanes and starts at position 0.
+    ///
+    /// # Errors
+    /// `unsupported` when `batch > 1` is not allowed.
+    fn reset(&mut self, batch: usize) -> Result<()>;
+
+    /// Keeps the first `batch` lanes of the cache and drops the others.
+    ///
+    /// # Errors
+    /// `internal` when the cache has fewer lanes.
+    fn keep_lanes(&mut self, batch: usize) -> Result<()>;
+
+    /// Feeds `ids`, `[batch, length]` row-major, after what the cache holds, and gives the logits after each of them.
+    ///
+    /// # Errors
+    /// `model` when the graph fails.
+    fn feed(&mut self, ids: &[u32], length: usize) -> Result<Logits<'_>>;
+}

@@ -2,7 +2,10 @@
 //!
 //! The map of the crate is in `ARCHITECTURE.md` at the root of the repository.
 
+pub mod compare;
 pub mod error;
+pub mod interrupt;
 pub mod model;
+pub mod runner;
 
 pub use error::{Error, ErrorCode, Result};

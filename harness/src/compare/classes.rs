@@ -1,0 +1,257 @@
+//! Owns the classes of pairs and their tolerances (`classes.toml`, the one place where a tolerance is written), and the
+//! verdict that follows from a measurement.
+
+use serde::{Deserialize, Serialize};
+
+use super::stats::PairStats;
+use crate::runner::protocol::Fingerprint;
+use crate::{Error, ErrorCode, Result};
+
+/// The type of a graph's activations, by its KV cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activations {
+    /// 16-bit floats.
+    Float16,
+    /// 32-bit floats.
+    Float32,
+}
+
+/// Which class a pair belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PairClass {
+    /// Same runtime build on the same kind of CPU, same plan.
+    SameBuild,
+    /// The same runner with another plan.
+    OtherPlan,
+    /// Same runtime and version, other CPU.
+    OtherCpu,
+    /// Anything else.
+    OtherVersion,
+}
+
+impl PairClass {
+    /// The class of two runners' rows of the same plan.
+    #[must_use]
+    pub fn between(left: &Fingerprint, right: &Fingerprint) -> Self {
+        let build = |f: &Fingerprint| {
+            (
+                f.runtime.clone(),
+                f.runtime_version.clone(),
+                f.provider.clone(),
+                f.graph_optimization.clone(),
+            )
+        };
+        if build(left) != build(right) {
+            return Self::OtherVersion;
+        }
+        // A language that cannot tell the CPU's features says nothing about them: an empty list matches any.
+        let unknown = left.cpu_features.is_empty() || right.cpu_features.is_empty();
+        if left.arch != right.arch || !(unknown || left.cpu_features == right.cpu_features) {
+            return Self::OtherCpu;
+        }
+        Self::SameBuild
+    }
+}
+
+/// What was expected and allowed, and whether it held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PairVerdict {
+    /// The same bits.
+    BitExact,
+    /// Other bits, within the tolerance.
+    Within,
+    /// Beyond the tolerance, or not finite.
+    Diverged,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Limit {
+    tolerance: f64,
+    measured: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Expectation {
+    BitExact,
+    Within,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Class {
+    name: PairClass,
+    #[expect(dead_code, reason = "for the reader of the file; its presence is required")]
+    when: String,
+    reason: String,
+    expect: Expectation,
+    float32: Limit,
+    float16: Limit,
+}
+
+/// All classes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Classes {
+    class: Vec<Class>,
+}
+
+impl Classes {
+    /// The classes of `classes.toml`.
+    ///
+    /// # Errors
+    /// `internal` when the file lacks a class or has one twice.
+    pub fn built_in() -> Result<Self> {
+        Self::parse(include_str!("classes.toml"))
+    }
+
+    fn parse(text: &str) -> Result<Self> {
+        let wrong = |what: String| Error::new(ErrorCode::Internal, format!("classes.toml: {what}"));
+        let classes: Self = toml::from_str(text).map_err(|source| wrong(source.to_string()))?;
+        for name in [
+            PairClass::SameBuild,
+            PairClass::OtherPlan,
+            PairClass::OtherCpu,
+            PairClass::OtherVersion,
+        ] {
+            if classes.class.iter().filter(|class| class.name == name).count() != 1 {
+                return Err(wrong(format!("class {name:?} must be there once")));
+            }
+        }
+        Ok(classes)
+    }
+
+    fn find(&self, name: PairClass) -> &Class {
+        // `parse` made sure that each is there.
+        self.class
+            .iter()
+            .find(|class| class.name == name)
+            .unwrap_or(&self.class[0])
+    }
+
+    /// The tolerance of a class, in nats.
+    #[must_use]
+    pub fn tolerance(&self, name: PairClass, activations: Activations) -> f64 {
+        self.limit(name, activations).tolerance
+    }
+
+    /// Why the class allows what it allows.
+    #[must_use]
+    pub fn reason(&self, name: PairClass) -> &str {
+        &self.find(name).reason
+    }
+
+    /// Whether the class expects the same bits, so that a pair that is merely within deserves a remark.
+    #[must_use]
+    pub fn expects_bit_exact(&self, name: PairClass) -> bool {
+        self.find(name).expect == Expectation::BitExact
+    }
+
+    /// The largest difference seen in this class when the file was written.
+    #[must_use]
+    pub fn measured(&self, name: PairClass, activations: Activations) -> f64 {
+        self.limit(name, activations).measured
+    }
+
+    fn limit(&self, name: PairClass, activations: Activations) -> Limit {
+        let class = self.find(name);
+        match activations {
+            Activations::Float16 => class.float16,
+            Activations::Float32 => class.float32,
+        }
+    }
+
+    /// Judges a measurement. A value that is not finite always fails, whatever the tolerance.
+    #[must_use]
+    pub fn judge(&self, name: PairClass, activations: Activations, stats: &PairStats) -> PairVerdict {
+        let finite = stats.left_not_finite == 0 && stats.right_not_finite == 0;
+        let within = stats.smallest_tolerance <= self.tolerance(name, activations);
+        match (finite && within, stats.bit_exact) {
+            (true, true) => PairVerdict::BitExact,
+            (true, false) => PairVerdict::Within,
+            (false, _) => PairVerdict::Diverged,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fingerprint(version: &str, features: &[&str]) -> Fingerprint {
+        Fingerprint {
+            runtime: Some("onnxruntime".into()),
+            runtime_version: Some(version.into()),
+            arch: Some("x64".into()),
+            cpu_features: features.iter().map(ToString::to_string).collect(),
+            ..Fingerprint::default()
+        }
+    }
+
+    fn check(left: &Fingerprint, right: &Fingerprint, class: PairClass) {
+        assert_eq!(PairClass::between(left, right), class);
+        assert_eq!(PairClass::between(right, left), class);
+    }
+
+    #[test]
+    fn classes_follow_from_fingerprints() {
+        let base = fingerprint("1.30.0", &["avx2"]);
+        check(&base, &base, PairClass::SameBuild);
+        check(&base, &fingerprint("1.30.0", &[]), PairClass::SameBuild);
+        check(&base, &fingerprint("1.30.0", &["sse4"]), PairClass::OtherCpu);
+        check(&base, &fingerprint("1.32.0", &["avx2"]), PairClass::OtherVersion);
+        check(
+            &base,
+            &Fingerprint {
+                arch: Some("arm64".into()),
+                ..base.clone()
+            },
+            PairClass::OtherCpu,
+        );
+    }
+
+    fn verdict(stats: PairStats) -> PairVerdict {
+        Classes::built_in()
+            .unwrap()
+            .judge(PairClass::SameBuild, Activations::Float32, &stats)
+    }
+
+    #[test]
+    fn a_tolerance_is_inclusive_and_nothing_excuses_a_nan() {
+        let at = |tolerance: f64| PairStats {
+            smallest_tolerance: tolerance,
+            ..PairStats::default()
+        };
+        assert_eq!(verdict(at(1e-5)), PairVerdict::Within);
+        assert_eq!(verdict(at(1.01e-5)), PairVerdict::Diverged);
+        assert_eq!(
+            verdict(PairStats {
+                bit_exact: true,
+                ..at(0.0)
+            }),
+            PairVerdict::BitExact
+        );
+        let nan = PairStats {
+            bit_exact: true,
+            left_not_finite: 1,
+            right_not_finite: 1,
+            ..at(0.0)
+        };
+        assert_eq!(verdict(nan), PairVerdict::Diverged);
+    }
+
+    #[test]
+    fn a_class_that_is_missing_or_doubled_is_refused() {
+        let text = include_str!("classes.toml");
+        for broken in [
+            text.replace("other-cpu", "other-plan"),
+            text.replace("\"same-build\"", "\"nonsense\""),
+        ] {
+            assert_eq!(Classes::parse(&broken).unwrap_err().code, ErrorCode::Internal);
+        }
+    }
+}

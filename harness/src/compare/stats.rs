@@ -1,0 +1,292 @@
+//! Owns the measurement of two sets of rows against each other, streamed row by row. It judges nothing: whether a
+//! difference is allowed is `classes`' business.
+
+use serde::{Deserialize, Serialize};
+
+use super::histogram::Histogram;
+use super::rows::RowsFile;
+use crate::{Error, ErrorCode, Result};
+
+/// Where in the sequence, and at which token of the vocabulary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Index of the row.
+    pub position: usize,
+    /// Token id within the row.
+    pub token: usize,
+}
+
+/// The first place where two sets of rows differ in a bit.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Divergence {
+    /// Where.
+    #[serde(flatten)]
+    pub place: Place,
+    /// The left logit.
+    pub left: f64,
+    /// The right logit.
+    pub right: f64,
+}
+
+/// What was measured over all positions and the whole vocabulary. Differences are of log-probs, in nats.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PairStats {
+    /// Rows compared.
+    pub positions: usize,
+    /// Whether every logit has the same bits on both sides.
+    pub bit_exact: bool,
+    /// Fraction of the logits that have the same bits.
+    pub identical_fraction: f64,
+    /// Largest difference.
+    pub max_abs: f64,
+    /// 99.9th percentile of the differences, up to half a percent too large.
+    pub p999_abs: f64,
+    /// Largest difference of the coded tokens, by the runners' own log-probs.
+    pub coded_max_abs: f64,
+    /// 99.9th percentile of the same.
+    pub coded_p999_abs: f64,
+    /// Fraction of rows in which both sides have the same most probable token.
+    pub top1_agreement: f64,
+    /// Values on the left that are NaN or infinite, coded log-probs included.
+    pub left_not_finite: u64,
+    /// The same on the right.
+    pub right_not_finite: u64,
+    /// Where the largest difference is.
+    pub worst: Option<Place>,
+    /// The first difference in a bit.
+    pub first_divergence: Option<Divergence>,
+    /// The smallest tolerance that would pass: the larger of the two maxima, not finite values aside.
+    pub smallest_tolerance: f64,
+}
+
+/// One side of a comparison.
+#[derive(Clone, Copy, Debug)]
+pub struct Side<'a> {
+    /// The graph's logits.
+    pub rows: &'a RowsFile,
+    /// The runner's own log-probs of the coded tokens.
+    pub coded: &'a [f64],
+}
+
+/// Measures `left` against `right`.
+///
+/// # Errors
+/// `runner` when the two cannot be compared (other lengths or vocabularies); `io`.
+pub fn compare(left: Side<'_>, right: Side<'_>) -> Result<PairStats> {
+    let (rows, vocab_size) = (left.rows.rows, left.rows.vocab_size);
+    if (rows, vocab_size) != (right.rows.rows, right.rows.vocab_size) || left.coded.len() != right.coded.len() {
+        return Err(Error::new(
+            ErrorCode::Runner,
+            format!(
+                "rows of two runners have different shapes: [{rows}, {vocab_size}] and [{}, {}]",
+                right.rows.rows, right.rows.vocab_size
+            ),
+        ));
+    }
+    let mut measure = Measure::default();
+    let (mut left_rows, mut right_rows) = (left.rows.open()?, right.rows.open()?);
+    let same_type = left.rows.logits_type == right.rows.logits_type;
+    for position in 0..rows {
+        left_rows.advance()?;
+        right_rows.advance()?;
+        let same_bytes = same_type && left_rows.bytes() == right_rows.bytes();
+        measure.row(position, left_rows.logits(), right_rows.logits(), same_bytes);
+    }
+    measure.coded(left.coded, right.coded);
+    Ok(measure.finish(rows, vocab_size))
+}
+
+#[derive(Default)]
+struct Measure {
+    stats: PairStats,
+    differences: Histogram,
+    coded_differences: Histogram,
+    identical: u64,
+    same_top: u64,
+    left_log_probs: Vec<f64>,
+    right_log_probs: Vec<f64>,
+}
+
+impl Measure {
+    fn row(&mut self, position: usize, left: &[f64], right: &[f64], same_bytes: bool) {
+        let left_bad = left.iter().filter(|value| !value.is_finite()).count() as u64;
+        if same_bytes {
+            self.stats.left_not_finite += left_bad;
+            self.stats.right_not_finite += left_bad;
+            self.identical += left.len() as u64;
+            self.same_top += 1;
+            self.differences.add_zeros(left.len() as u64);
+            return;
+        }
+        self.stats.left_not_finite += left_bad;
+        self.stats.right_not_finite += right.iter().filter(|value| !value.is_finite()).count() as u64;
+        log_probs_into(left, &mut self.left_log_probs);
+        log_probs_into(right, &mut self.right_log_probs);
+        for (token, (l, r)) in left.iter().zip(right).enumerate() {
+            if l.to_bits() == r.to_bits() {
+                self.identical += 1;
+            } else if self.stats.first_divergence.is_none() {
+                let place = Place { position, token };
+                self.stats.first_divergence = Some(Divergence {
+                    place,
+                    left: *l,
+                    right: *r,
+                });
+            }
+            let difference = (self.left_log_probs[token] - self.right_log_probs[token]).abs();
+            self.differences.add(difference);
+            if difference > self.stats.max_abs {
+                self.stats.max_abs = difference;
+                self.stats.worst = Some(Place { position, token });
+            }
+        }
+        self.same_top += u64::from(top(left) == top(right));
+    }
+
+    fn coded(&mut self, left: &[f64], right: &[f64]) {
+        for (l, r) in left.iter().zip(right) {
+            self.stats.left_not_finite += u64::from(!l.is_finite());
+            self.stats.right_not_finite += u64::from(!r.is_finite());
+            let difference = (l - r).abs();
+            self.coded_differences.add(difference);
+            if difference > self.stats.coded_max_abs {
+                self.stats.coded_max_abs = difference;
+            }
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
+    fn finish(mut self, rows: usize, vocab_size: usize) -> PairStats {
+        let values = rows as u64 * vocab_size as u64;
+        let fraction = |part: u64, whole: u64| if whole == 0 { 1.0 } else { part as f64 / whole as f64 };
+        self.stats.positions = rows;
+        self.stats.bit_exact = self.identical == values;
+        self.stats.identical_fraction = fraction(self.identical, values);
+        self.stats.p999_abs = self.differences.quantile(0.999).min(self.stats.max_abs);
+        self.stats.coded_p999_abs = self.coded_differences.quantile(0.999).min(self.stats.coded_max_abs);
+        self.stats.top1_agreement = fraction(self.same_top, rows as u64);
+        self.stats.smallest_tolerance = self.stats.max_abs.max(self.stats.coded_max_abs);
+        self.stats
+    }
+}
+
+/// The log-probs of a row of logits: FORMAT.md, section 5.
+fn log_probs_into(logits: &[f64], log_probs: &mut Vec<f64>) {
+    let max = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let log_sum = logits.iter().map(|logit| (logit - max).exp()).sum::<f64>().ln();
+    log_probs.clear();
+    log_probs.extend(logits.iter().map(|logit| (logit - max) - log_sum));
+}
+
+fn top(logits: &[f64]) -> usize {
+    let mut best = 0;
+    for (token, logit) in logits.iter().enumerate() {
+        if *logit > logits[best] {
+            best = token;
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::source::LogitsType;
+    use approx::assert_abs_diff_eq;
+
+    const VOCAB: usize = 4;
+
+    fn rows_file(dir: &tempfile::TempDir, name: &str, rows: &[[f32; VOCAB]]) -> RowsFile {
+        let path = dir.path().join(name);
+        let bytes: Vec<u8> = rows.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
+        std::fs::write(&path, bytes).unwrap();
+        RowsFile {
+            path,
+            rows: rows.len(),
+            vocab_size: VOCAB,
+            logits_type: LogitsType::Float32,
+        }
+    }
+
+    fn check(left: &[[f32; VOCAB]], right: &[[f32; VOCAB]]) -> PairStats {
+        let dir = tempfile::tempdir().unwrap();
+        let (l, r) = (rows_file(&dir, "l", left), rows_file(&dir, "r", right));
+        let coded = vec![-1.0; left.len()];
+        compare(
+            Side {
+                rows: &l,
+                coded: &coded,
+            },
+            Side {
+                rows: &r,
+                coded: &coded,
+            },
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn equal_rows_are_bit_exact() {
+        let rows = [[1.0, 2.0, 3.0, 4.0], [0.0, -1.0, 5.0, 2.0]];
+        let stats = check(&rows, &rows);
+        assert!(stats.bit_exact);
+        assert_eq!(
+            (stats.max_abs, stats.identical_fraction, stats.top1_agreement),
+            (0.0, 1.0, 1.0)
+        );
+        assert_eq!(stats.first_divergence, None);
+    }
+
+    #[test]
+    fn a_shifted_row_has_equal_log_probs_but_other_bits() {
+        let stats = check(&[[1.0, 2.0, 3.0, 4.0]], &[[2.0, 3.0, 4.0, 5.0]]);
+        assert!(!stats.bit_exact);
+        assert_abs_diff_eq!(stats.max_abs, 0.0, epsilon = 1e-15);
+        assert_eq!(stats.first_divergence.unwrap().place, Place { position: 0, token: 0 });
+    }
+
+    #[test]
+    fn the_worst_place_and_the_smallest_tolerance_are_named() {
+        let left = [[0.0; VOCAB], [0.0; VOCAB]];
+        let right = [[0.0; VOCAB], [0.0, 0.0, 1.0, 0.0]];
+        let stats = check(&left, &right);
+        let log_sum = (3.0 + 1.0_f64.exp()).ln();
+        assert_abs_diff_eq!(stats.max_abs, (1.0 - log_sum) + 4.0_f64.ln(), epsilon = 1e-12);
+        assert_eq!(stats.worst, Some(Place { position: 1, token: 2 }));
+        assert_eq!(stats.smallest_tolerance, stats.max_abs);
+        assert_abs_diff_eq!(stats.identical_fraction, 7.0 / 8.0);
+        assert_abs_diff_eq!(stats.top1_agreement, 0.5);
+    }
+
+    #[test]
+    fn what_is_not_finite_is_counted_on_its_side() {
+        let stats = check(&[[0.0; VOCAB]], &[[0.0, f32::NAN, f32::INFINITY, 0.0]]);
+        assert_eq!((stats.left_not_finite, stats.right_not_finite), (0, 2));
+        let both = [[0.0, f32::NAN, 0.0, 0.0]];
+        let stats = check(&both, &both);
+        assert_eq!((stats.left_not_finite, stats.right_not_finite), (1, 1));
+    }
+
+    #[test]
+    fn a_file_of_the_wrong_length_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let good = rows_file(&dir, "good", &[[0.0; VOCAB]]);
+        let bad = RowsFile {
+            rows: 2,
+            ..good.clone()
+        };
+        let coded = [0.0, 0.0];
+        let error = compare(
+            Side {
+                rows: &bad,
+                coded: &coded,
+            },
+            Side {
+                rows: &bad,
+                coded: &coded,
+            },
+        )
+        .unwrap_err();
+        assert_eq!(error.code, ErrorCode::Runner);
+    }
+}

@@ -1,0 +1,63 @@
+//! Owns the conversation with runners: the messages, the processes that speak them, and our own inference behind the same
+//! interface. It decides nothing about what is asked and compares nothing.
+
+mod lines;
+pub mod process;
+pub mod protocol;
+
+use serde_json::Value;
+
+use crate::runner::protocol::{Operation, Outcome, Progress, Skip, read_output};
+use crate::{Error, ErrorCode, Result};
+
+/// How a raw request that did not fail ended.
+#[derive(Clone, Debug)]
+pub enum RawOutcome {
+    /// The result's JSON.
+    Done(Value),
+    /// The runner does not do this here.
+    Skipped(Skip),
+}
+
+/// Called with a request's progress; an error ends the request.
+pub type OnProgress<'a> = &'a mut dyn FnMut(Progress) -> Result<()>;
+
+/// Something that answers the requests of PROTOCOL.md about one model at a time.
+pub trait Runner: Send {
+    /// The name it has in reports.
+    fn name(&self) -> &str;
+
+    /// Sends one request and waits for its end.
+    ///
+    /// # Errors
+    /// The runner's own error, or `runner` when it died, hung or broke the protocol: it is then dead and every later
+    /// request fails alike.
+    fn request(&mut self, op: &str, params: Value, on_progress: OnProgress<'_>) -> Result<RawOutcome>;
+
+    /// What the runner wrote to stderr of late; empty for one in process.
+    fn talk(&self) -> String;
+
+    /// Ends the runner and everything it started.
+    fn stop(&mut self);
+}
+
+/// Asks `runner` for one operation.
+///
+/// # Errors
+/// As [`Runner::request`]; `runner` when the result has another shape.
+pub fn ask<O: Operation>(
+    runner: &mut dyn Runner,
+    params: &O,
+    on_progress: OnProgress<'_>,
+) -> Result<Outcome<O::Output>> {
+    let json = serde_json::to_value(params).map_err(|source| {
+        Error::new(
+            ErrorCode::Internal,
+            format!("cannot write a `{}` request: {source}", O::NAME),
+        )
+    })?;
+    match runner.request(O::NAME, json, on_progress)? {
+        RawOutcome::Done(value) => Ok(Outcome::Done(read_output::<O>(runner.name(), value)?)),
+        RawOutcome::Skipped(skip) => Ok(Outcome::Skipped(skip)),
+    }
+}

@@ -1,0 +1,291 @@
+//! Owns a runner in a process of its own: starting it, talking to it within time limits, and ending it with everything it
+//! started. This is where a runner is killed. It must not know what the requests mean.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use process_wrap::std::{ChildWrapper, CommandWrap};
+use serde_json::Value;
+
+use super::lines::{Heard, Talk, read_lines};
+use super::protocol::{Load, Operation, ReplyBody, ReplyLine, RequestLine};
+use super::{OnProgress, RawOutcome, Runner};
+use crate::interrupt;
+use crate::{Error, ErrorCode, Result};
+
+/// How often a waiting orchestrator looks whether it was interrupted.
+const TICK: Duration = Duration::from_millis(50);
+
+/// The longest part of a broken line that a message quotes.
+const QUOTE_BYTES: usize = 200;
+
+/// How a runner's process is started.
+#[derive(Clone, Debug)]
+pub struct CommandSpec {
+    /// The executable.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Variables added to the environment.
+    pub env: Vec<(String, String)>,
+}
+
+/// How long a runner may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// For `load`.
+    pub load: Duration,
+    /// For every other request; progress starts it anew.
+    pub request: Duration,
+    /// Between closing stdin, asking to terminate, and killing.
+    pub grace: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            load: Duration::from_secs(120),
+            request: Duration::from_secs(300),
+            grace: Duration::from_secs(3),
+        }
+    }
+}
+
+/// A runner in a process (and process group) of its own.
+pub struct ProcessRunner {
+    name: String,
+    child: Box<dyn ChildWrapper>,
+    requests: Option<SyncSender<Vec<u8>>>,
+    replies: Receiver<Heard>,
+    talk: Talk,
+    timeouts: Timeouts,
+    next_id: u64,
+    /// Why the runner can no longer be asked.
+    broken: Option<Error>,
+}
+
+impl ProcessRunner {
+    /// Starts the process.
+    ///
+    /// # Errors
+    /// `setup` when it cannot be started.
+    pub fn start(name: &str, command: &CommandSpec, timeouts: Timeouts) -> Result<Self> {
+        let mut plain = Command::new(&command.program);
+        plain
+            .args(&command.args)
+            .envs(command.env.iter().map(|(key, value)| (key, value)));
+        plain
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut wrapped = CommandWrap::from(plain);
+        #[cfg(unix)]
+        wrapped.wrap(process_wrap::std::ProcessGroup::leader());
+        #[cfg(windows)]
+        wrapped.wrap(process_wrap::std::JobObject);
+        let mut child = wrapped.spawn().map_err(|source| {
+            Error::new(
+                ErrorCode::Setup,
+                format!("cannot start runner {name} ({}): {source}", command.program.display()),
+            )
+            .with_hint("run `llmzip doctor` to see what is missing")
+        })?;
+        let pipes = (child.stdin().take(), child.stdout().take(), child.stderr().take());
+        let (Some(mut stdin), Some(stdout), Some(stderr)) = pipes else {
+            return Err(Error::new(ErrorCode::Internal, format!("runner {name} has no pipes")));
+        };
+        // A runner that does not read must not block the orchestrator, so a thread of its own writes.
+        let (requests, outbox) = sync_channel::<Vec<u8>>(1);
+        thread::spawn(move || {
+            for line in outbox {
+                if stdin.write_all(&line).and_then(|()| stdin.flush()).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            requests: Some(requests),
+            replies: read_lines(stdout),
+            talk: Talk::listen(stderr),
+            timeouts,
+            next_id: 1,
+            broken: None,
+        })
+    }
+
+    /// Marks the runner as dead, ends its process, and gives the error.
+    fn break_off(&mut self, message: String) -> Error {
+        let error = Error::new(ErrorCode::Runner, message).with_hint("its stderr is shown with the failure");
+        self.broken = Some(error.clone());
+        self.stop();
+        error
+    }
+
+    fn converse(&mut self, op: &str, params: Value, on_progress: OnProgress<'_>) -> Result<RawOutcome> {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.send(id, op, params)?;
+        let limit = if op == Load::NAME {
+            self.timeouts.load
+        } else {
+            self.timeouts.request
+        };
+        let mut started = Instant::now();
+        loop {
+            let heard = match self.replies.recv_timeout(TICK) {
+                Ok(heard) => heard,
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Err(error) = interrupt::check() {
+                        self.broken = Some(error.clone());
+                        self.stop();
+                        return Err(error);
+                    }
+                    if started.elapsed() > limit {
+                        return Err(self.break_off(format!(
+                            "runner {} did not answer request {id} (`{op}`) within {} s",
+                            self.name,
+                            limit.as_secs_f64()
+                        )));
+                    }
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => Heard::Closed,
+            };
+            let reply = self.parse(id, op, heard)?;
+            match reply.body {
+                ReplyBody::Result(value) => return Ok(RawOutcome::Done(value)),
+                ReplyBody::Skip(skip) => return Ok(RawOutcome::Skipped(skip)),
+                ReplyBody::Error(error) => return Err(error),
+                ReplyBody::Progress(progress) => {
+                    started = Instant::now();
+                    on_progress(progress)?;
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, id: u64, op: &str, params: Value) -> Result<()> {
+        let line = RequestLine {
+            id,
+            op: op.to_owned(),
+            params,
+        };
+        let mut bytes = serde_json::to_vec(&line)
+            .map_err(|source| Error::new(ErrorCode::Internal, format!("cannot write a `{op}` request: {source}")))?;
+        bytes.push(b'\n');
+        let sent = match &self.requests {
+            Some(requests) => requests.try_send(bytes),
+            None => Err(TrySendError::Disconnected(bytes)),
+        };
+        sent.map_err(|_| {
+            self.break_off(format!(
+                "runner {} no longer reads: request {id} (`{op}`) was lost",
+                self.name
+            ))
+        })
+    }
+
+    fn parse(&mut self, id: u64, op: &str, heard: Heard) -> Result<ReplyLine> {
+        let line = match heard {
+            Heard::Line(line) => line,
+            Heard::TooLong => {
+                return Err(self.break_off(format!(
+                    "runner {} answered request {id} (`{op}`) with an endless line",
+                    self.name
+                )));
+            }
+            Heard::Closed => {
+                let end = self.describe_end();
+                return Err(self.break_off(format!("runner {} {end} during request {id} (`{op}`)", self.name)));
+            }
+        };
+        match serde_json::from_slice::<ReplyLine>(&line) {
+            Ok(reply) if reply.id == id => Ok(reply),
+            Ok(reply) => Err(self.break_off(format!(
+                "runner {} answered request {id} (`{op}`) with the id {}",
+                self.name, reply.id
+            ))),
+            Err(source) => Err(self.break_off(format!(
+                "runner {} answered request {id} (`{op}`) with a line that is no reply ({source}): {}",
+                self.name,
+                quote(&line)
+            ))),
+        }
+    }
+
+    /// How the process ended, if it did within the grace period.
+    fn describe_end(&mut self) -> String {
+        match self.wait(self.timeouts.grace) {
+            Some(status) => format!("ended ({status})"),
+            None => "closed its stdout".to_owned(),
+        }
+    }
+
+    fn wait(&mut self, limit: Duration) -> Option<std::process::ExitStatus> {
+        let started = Instant::now();
+        loop {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(status);
+            }
+            if started.elapsed() >= limit {
+                return None;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    #[cfg(unix)]
+    fn terminate(&self) {
+        // SIGTERM to the whole group; that the group is already gone is no failure.
+        let _ = self.child.signal(15);
+    }
+
+    #[cfg(windows)]
+    fn terminate(&self) {}
+}
+
+fn quote(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&line[..line.len().min(QUOTE_BYTES)]);
+    format!("{text:?}{}", if line.len() > QUOTE_BYTES { " ..." } else { "" })
+}
+
+impl Runner for ProcessRunner {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn request(&mut self, op: &str, params: Value, on_progress: OnProgress<'_>) -> Result<RawOutcome> {
+        if let Some(error) = &self.broken {
+            return Err(error.clone());
+        }
+        self.converse(op, params, on_progress)
+    }
+
+    fn talk(&self) -> String {
+        self.talk.text()
+    }
+
+    fn stop(&mut self) {
+        // Closing stdin is the polite end; what does not hear it is terminated, then killed, with its whole group.
+        self.requests = None;
+        if self.wait(self.timeouts.grace).is_none() {
+            self.terminate();
+            self.wait(self.timeouts.grace);
+        }
+        // Also when the runner itself has ended: something it started may live on in its group.
+        let _ = self.child.start_kill();
+        let _ = self.child.try_wait();
+    }
+}
+
+impl Drop for ProcessRunner {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,45 @@
+"""Held-out texts: one piece per kind, and longer mixed ones. Owns models/tiny/samples.
+
+All are of the test split, which training never draws from.
+"""
+
+from itertools import count
+from pathlib import Path
+
+from .corpus import KINDS, document, generate
+from .files import write_whole
+
+PIECE_BYTES = 2048
+MIXED_BYTES = {"mixed-10k": 10_000, "mixed-100k": 100_000}
+
+
+def cut(text: str, size: int) -> str:
+    """The whole lines of `text` that fit into `size` bytes; a line longer than that is cut (ASCII)."""
+    if len(text) <= size:
+        return text
+    end = text.rfind("\n", 0, size)
+    return text[: end + 1] if end > size // 2 else text[:size]
+
+
+def pieces() -> dict[str, str]:
+    """One piece of about 2 KB per predictable kind, by the kind's name."""
+    names = [kind.name for kind in KINDS if kind.predictable]
+    return {name: cut(generate(name, "test/0", PIECE_BYTES), PIECE_BYTES) for name in names}
+
+
+def mixed(size: int) -> str:
+    """Exactly `size` bytes of test documents, one after the other, of all kinds."""
+    text = ""
+    for number in count():
+        text += document("test", number)
+        if len(text) >= size:
+            return text[:size]
+    raise AssertionError("count() does not end")
+
+
+def write_samples(folder: Path) -> None:
+    """Write `piece-KIND.txt` and the mixed texts into `folder`."""
+    texts = {f"piece-{name}": text for name, text in pieces().items()}
+    texts |= {name: mixed(size) for name, size in MIXED_BYTES.items()}
+    for name, text in texts.items():
+        write_whole(folder / f"{name}.txt", text.encode("utf-8"))

@@ -14,6 +14,68 @@ pub enum Logits<'a> {
     F16(&'a [f16]),
 }
 
+/// The logits that predict one token, borrowed from the pass that made them.
+#[derive(Clone, Copy, Debug)]
+pub enum Row<'a> {
+    /// 32-bit logits.
+    F32(&'a [f32]),
+    /// 16-bit logits.
+    F16(&'a [f16]),
+}
+
+impl<'a> Logits<'a> {
+    /// How many values these logits have.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::F16(values) => values.len(),
+        }
+    }
+
+    /// Whether these logits have no value.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// Row number `index` of `vocab_size` values: for lane `b` and place `i` of a pass of `length`, `b * length + i`.
+    #[must_use]
+    pub fn row(self, index: usize, vocab_size: usize) -> Row<'a> {
+        let range = index * vocab_size..(index + 1) * vocab_size;
+        match self {
+            Self::F32(values) => Row::F32(&values[range]),
+            Self::F16(values) => Row::F16(&values[range]),
+        }
+    }
+}
+
+impl Row<'_> {
+    /// How many logits the row has.
+    #[must_use]
+    pub const fn len(self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::F16(values) => values.len(),
+        }
+    }
+
+    /// Whether the row has no logits.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The logit of one id.
+    #[must_use]
+    pub fn logit(self, id: usize) -> f64 {
+        match self {
+            Self::F32(values) => f64::from(values[id]),
+            Self::F16(values) => f64::from(values[id]),
+        }
+    }
+}
+
 /// The element type of a graph's logits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogitsType {

@@ -1,0 +1,211 @@
+use super::*;
+use crate::model::source::LogitsType;
+
+const VOCAB_SIZE: usize = 50;
+
+/// A source whose row tells exactly what its lane's cache holds, so that a test sees what every row was computed from.
+#[derive(Default)]
+struct Witness {
+    batch: bool,
+    caches: Vec<Vec<u32>>,
+    logits: Vec<f32>,
+    passes: Vec<(usize, usize)>,
+}
+
+/// Two numbers that differ for different cache contents.
+fn digest(cache: &[u32]) -> [f32; 2] {
+    let hash = cache
+        .iter()
+        .fold(7u32, |hash, &id| (hash ^ id).wrapping_mul(16_777_619).rotate_left(5));
+    [f32::from((hash >> 16) as u16), cache.len() as f32]
+}
+
+impl LogitsSource for Witness {
+    fn vocab_size(&self) -> usize {
+        VOCAB_SIZE
+    }
+
+    fn logits_type(&self) -> LogitsType {
+        LogitsType::Float32
+    }
+
+    fn allows_batch(&self) -> bool {
+        self.batch
+    }
+
+    fn reset(&mut self, batch: usize) -> Result<()> {
+        assert!(self.batch || batch == 1);
+        self.caches = vec![Vec::new(); batch];
+        Ok(())
+    }
+
+    fn keep_lanes(&mut self, batch: usize) -> Result<()> {
+        assert!(batch < self.caches.len());
+        self.caches.truncate(batch);
+        Ok(())
+    }
+
+    fn feed(&mut self, ids: &[u32], length: usize) -> Result<Logits<'_>> {
+        assert_eq!(ids.len(), self.caches.len() * length);
+        self.passes.push((self.caches.len(), length));
+        self.logits.clear();
+        for (cache, ids) in self.caches.iter_mut().zip(ids.chunks(length)) {
+            for &id in ids {
+                cache.push(id);
+                self.logits.extend(digest(cache));
+                self.logits.extend([0.0; VOCAB_SIZE - 2]);
+            }
+        }
+        Ok(Logits::F32(&self.logits))
+    }
+}
+
+fn tokens(count: usize) -> Vec<u32> {
+    (0..count as u32).map(|i| (i * 7 + i / 5) % VOCAB_SIZE as u32).collect()
+}
+
+/// What the cache must hold when token `index` of `lane` is predicted, straight from FORMAT.md.
+fn expected_cache(policy: ContextPolicy, lane: &[u32], index: usize) -> Vec<u32> {
+    let input = |i: usize| if i == 0 { policy.start_token } else { lane[i - 1] };
+    let mut start = 0;
+    let mut end = policy.window;
+    while index >= end {
+        start = end - policy.overlap;
+        end = start + policy.window;
+    }
+    (start..=index).map(input).collect()
+}
+
+fn check(policy: ContextPolicy, plan: Plan, count: usize, batch: bool) {
+    let tokens = tokens(count);
+    let ranges = lane_ranges(count, plan.lanes);
+    assert_eq!(ranges.iter().map(ExactSizeIterator::len).sum::<usize>(), count);
+    let mut source = Witness {
+        batch,
+        ..Witness::default()
+    };
+    let mut next = vec![0; ranges.len()];
+    rows_of_known_tokens(&mut source, policy, plan, &tokens, |lane, index, row| {
+        assert_eq!(index, next[lane]);
+        next[lane] += 1;
+        let cache = expected_cache(policy, &tokens[ranges[lane].clone()], index);
+        assert_eq!([row.logit(0) as f32, row.logit(1) as f32], digest(&cache));
+        assert_eq!(row.len(), VOCAB_SIZE);
+        Ok(())
+    })
+    .unwrap();
+    assert!(ranges.iter().zip(&next).all(|(range, &rows)| range.len() == rows));
+    assert!(source.passes.iter().all(|&(lanes, _)| batch || lanes == 1));
+    assert!(
+        source
+            .passes
+            .iter()
+            .all(|&(_, length)| length <= plan.chunk.max(policy.overlap))
+    );
+
+    let mut source = Witness {
+        batch,
+        ..Witness::default()
+    };
+    let found = tokens_in_lockstep(&mut source, policy, count, plan.lanes, |lane, index, row| {
+        let lane = &tokens[ranges[lane].clone()];
+        let cache = expected_cache(policy, lane, index);
+        assert_eq!([row.logit(0) as f32, row.logit(1) as f32], digest(&cache));
+        Ok(lane[index])
+    })
+    .unwrap();
+    assert_eq!(found, tokens);
+}
+
+#[test]
+fn every_row_sees_the_context_that_the_policy_says() {
+    for (window, overlap) in [(2, 0), (2, 1), (5, 0), (5, 2), (8, 7), (16, 4), (1000, 3)] {
+        let policy = ContextPolicy {
+            start_token: 3,
+            window,
+            overlap,
+        };
+        for count in [0, 1, 2, 7, 16, 33, 50] {
+            for lanes in [1, 2, 3, 7, 256] {
+                for chunk in [1, 4, 100] {
+                    for batch in [true, false] {
+                        check(policy, Plan { lanes, chunk }, count, batch);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_batch_is_fed_in_as_few_passes_as_the_limits_allow() {
+    let policy = ContextPolicy {
+        start_token: 0,
+        window: 8,
+        overlap: 2,
+    };
+    let mut source = Witness {
+        batch: true,
+        ..Witness::default()
+    };
+    let plan = Plan { lanes: 3, chunk: 5 };
+    rows_of_known_tokens(&mut source, policy, plan, &tokens(32), |_, _, _| Ok(())).unwrap();
+    // Lanes of 11, 11 and 10: two chunks fill window 0, a warm-up of 2 opens window 1, the longer lanes end alone.
+    assert_eq!(source.passes, [(3, 5), (3, 3), (3, 2), (3, 2), (2, 1)]);
+}
+
+#[test]
+fn what_is_no_policy_or_no_token_is_refused() {
+    let good = ContextPolicy {
+        start_token: 0,
+        window: 8,
+        overlap: 2,
+    };
+    let bad = [
+        (
+            ContextPolicy {
+                window: 1,
+                overlap: 0,
+                ..good
+            },
+            ErrorCode::Usage,
+        ),
+        (
+            ContextPolicy {
+                window: MAX_WINDOW + 1,
+                ..good
+            },
+            ErrorCode::Usage,
+        ),
+        (ContextPolicy { overlap: 8, ..good }, ErrorCode::Usage),
+        (
+            ContextPolicy {
+                start_token: 50,
+                ..good
+            },
+            ErrorCode::Vocabulary,
+        ),
+    ];
+    for (policy, code) in bad {
+        let error = tokens_in_lockstep(&mut Witness::default(), policy, 1, 1, |_, _, _| Ok(0)).unwrap_err();
+        assert_eq!(error.code, code);
+    }
+    let plan = Plan { lanes: 1, chunk: 1 };
+    let error = rows_of_known_tokens(&mut Witness::default(), good, plan, &[50], |_, _, _| Ok(())).unwrap_err();
+    assert_eq!(error.code, ErrorCode::Vocabulary);
+    let error = tokens_in_lockstep(&mut Witness::default(), good, 2, 1, |_, _, _| Ok(50)).unwrap_err();
+    assert_eq!(error.code, ErrorCode::Vocabulary);
+}
+
+#[test]
+fn an_error_of_the_consumer_ends_the_run() {
+    let policy = ContextPolicy {
+        start_token: 0,
+        window: 8,
+        overlap: 2,
+    };
+    let stop = || Error::new(ErrorCode::Interrupted, "stop");
+    let plan = Plan { lanes: 2, chunk: 3 };
+    let result = rows_of_known_tokens(&mut Witness::default(), policy, plan, &tokens(9), |_, _, _| Err(stop()));
+    assert_eq!(result, Err(stop()));
+}

@@ -6,6 +6,8 @@ pub mod compare;
 pub mod error;
 pub mod interrupt;
 pub mod model;
+pub mod report;
 pub mod runner;
+pub mod setup;
 
 pub use error::{Error, ErrorCode, Result};

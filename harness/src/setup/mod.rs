@@ -1,0 +1,104 @@
+//! Owns what must be on the machine before a runner can start: where the project lies, which tools there are, the Python and
+//! Node environments and the ONNX Runtime library. It starts no runner and knows nothing of models.
+
+mod environment;
+pub mod layout;
+mod library;
+mod node;
+mod python;
+mod tools;
+
+pub use layout::Layout;
+
+use std::path::PathBuf;
+
+use crate::Result;
+
+/// Told what set-up is doing.
+pub trait Narrator {
+    /// A step begins that may take a while.
+    fn begins(&mut self, what: &str);
+    /// The step is over.
+    fn ended(&mut self);
+}
+
+/// What runners are started with.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// Python of the runner's environment.
+    pub python: PathBuf,
+    /// Node, if there is one.
+    pub node: PathBuf,
+    /// The ONNX Runtime library of the Python wheel.
+    pub onnxruntime: PathBuf,
+}
+
+/// Makes the Python environment where it is missing or out of date.
+///
+/// # Errors
+/// `setup` when a tool is missing or an installation fails.
+pub fn prepare_python(layout: &Layout, narrator: &mut dyn Narrator) -> Result<PathBuf> {
+    python::prepare(layout, narrator)
+}
+
+/// Makes the Node environment where it is missing or out of date.
+///
+/// # Errors
+/// `setup` when a tool is missing or an installation fails.
+pub fn prepare_node(layout: &Layout, narrator: &mut dyn Narrator) -> Result<PathBuf> {
+    node::prepare(layout, narrator)
+}
+
+/// The ONNX Runtime library that the Python environment brings.
+///
+/// # Errors
+/// `setup` when there is none.
+pub fn find_onnxruntime(layout: &Layout) -> Result<PathBuf> {
+    library::find(layout)
+}
+
+/// Everything at once.
+///
+/// # Errors
+/// `setup`, as its parts.
+pub fn prepare(layout: &Layout, narrator: &mut dyn Narrator) -> Result<Environment> {
+    Ok(Environment {
+        python: prepare_python(layout, narrator)?,
+        node: prepare_node(layout, narrator)?,
+        onnxruntime: find_onnxruntime(layout)?,
+    })
+}
+
+/// One line of `llmzip doctor`.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// What was looked for.
+    pub name: &'static str,
+    /// What is there, or what is missing and how to get it.
+    pub state: std::result::Result<String, String>,
+}
+
+/// Looks for everything and installs nothing.
+#[must_use]
+pub fn examine(layout: &Layout) -> Vec<Finding> {
+    let finding = |name, state: Result<String>| Finding {
+        name,
+        state: state.map_err(|error| error.to_string()),
+    };
+    vec![
+        Finding {
+            name: "project",
+            state: Ok(layout.root().display().to_string()),
+        },
+        finding("python", tools::python().map(|tool| tool.describe())),
+        finding("uv", python::examine_uv(layout)),
+        finding("python environment", python::examine(layout)),
+        finding(
+            "onnxruntime library",
+            library::find(layout).map(|path| path.display().to_string()),
+        ),
+        finding("node", tools::node().map(|tool| tool.describe())),
+        finding("npm", tools::npm().map(|tool| tool.describe())),
+        finding("node packages", node::examine(layout)),
+    ]
+}

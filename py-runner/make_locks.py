@@ -1,0 +1,42 @@
+"""Remakes requirements.lock and requirements-dev.lock from pyproject.toml.
+
+Owns the two files: every package of the runtime, and of the tests as well, pinned by version and SHA-256 for all platforms, without an
+address to get it from. Needs uv on the PATH (or named in UV) and a package registry.
+
+Usage: python make_locks.py
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+HEADER = "# Made by make_locks.py from pyproject.toml. Install with: uv pip sync --require-hashes {name}\n"
+EXPORT = ["export", "--quiet", "--locked", "--format", "requirements.txt", "--no-emit-project", "--no-header", "--no-annotate"]
+LOCKS = {"requirements.lock": ["--no-dev"], "requirements-dev.lock": ["--group", "dev"]}
+
+
+def main() -> int:
+    """Write both files."""
+    uv = os.environ.get("UV") or shutil.which("uv")
+    if uv is None:
+        sys.stderr.write("uv is not on the PATH\nhint: pip install uv, or name it in the environment variable UV\n")
+        return 3
+    # uv's own lock holds addresses; it is remade from nothing and not kept in the repository.
+    (HERE / "uv.lock").unlink(missing_ok=True)
+    subprocess.run([uv, "lock", "--quiet"], cwd=HERE, check=True)
+    for name, options in LOCKS.items():
+        exported = subprocess.run([uv, *EXPORT, *options], cwd=HERE, check=True, capture_output=True, text=True).stdout
+        if "://" in exported:
+            sys.stderr.write(f"{name} would hold an address\nhint: take packages from a registry only\n")
+            return 1
+        (HERE / name).write_text(HEADER.format(name=name) + exported, encoding="utf-8", newline="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

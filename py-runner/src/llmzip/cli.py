@@ -1,0 +1,233 @@
+"""The command line. Owns arguments, messages and exit codes; what is done is the library's.
+
+Libraries are imported by the command that needs them: `--help` is quick, and `runner` claims stdout before anything else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmzip.errors import IntegrityError, InternalError, InterruptedByUserError, IoError, LlmzipError, SetupError
+from llmzip.files import input_file, output_file
+from llmzip.signals import interrupt_on_termination
+
+if TYPE_CHECKING:
+    from llmzip.compressor import Progress
+    from llmzip.container.layout import Preamble
+    from llmzip.model.loader import LoadedModel
+    from llmzip.model.provenance import ModelRecord, Variant
+
+DEFAULT_VARIANT = "q4f16"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line; the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "runner":
+            from llmzip.runner.loop import main as be_runner  # noqa: PLC0415
+
+            return be_runner()
+        interrupt_on_termination()
+        commands = {"compress": _compress, "decompress": _decompress, "inspect": _inspect}
+        commands[options.command](options)
+    except LlmzipError as error:
+        return _report(error)
+    except KeyboardInterrupt:
+        return _report(InterruptedByUserError())
+    except Exception as error:  # the last resort: a defect is told as one
+        traceback.print_exc(file=sys.stderr)
+        return _report(InternalError(f"{type(error).__name__}: {error}"))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="llmzip-py", description="Compress text with the next-token log-probs of an ONNX language model."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    model = argparse.ArgumentParser(add_help=False)
+    model.add_argument(
+        "--model", type=Path, metavar="DIR", help="folder of the model (default: LLMZIP_MODEL, or models/tiny)"
+    )
+    model.add_argument("--threads", type=_positive, default=1, metavar="N", help="threads of ONNX Runtime (default: 1)")
+    model.add_argument(
+        "--verify-sha",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="hold the model's files to the SHA-256s of the manifest beside its folder",
+    )
+    variant = argparse.ArgumentParser(add_help=False)
+    variant.add_argument(
+        "--variant", metavar="NAME", help=f"variant of the model (default: {DEFAULT_VARIANT}, or the first)"
+    )
+    files = argparse.ArgumentParser(add_help=False)
+    files.add_argument("input", metavar="INPUT", help="file to read; - is stdin")
+    files.add_argument("-o", "--output", required=True, metavar="OUTPUT", help="file to write; - is stdout")
+    files.add_argument("-f", "--force", action="store_true", help="replace OUTPUT if it is already there")
+
+    compress = commands.add_parser("compress", parents=[files, model, variant], help="compress any file")
+    compress.add_argument(
+        "--lanes", type=_positive, default=1, metavar="N", help="lanes that decode side by side (default: 1)"
+    )
+    compress.add_argument(
+        "--eps", metavar="E", help="largest difference of a log-prob withstood (default: the manifest's)"
+    )
+    compress.add_argument("--frame-bytes", type=_positive, metavar="N", help="plain bytes of a frame (default: 1 MiB)")
+    commands.add_parser("decompress", parents=[files, model], help="decompress a container")
+    inspect = commands.add_parser("inspect", parents=[model, variant], help="print what a graph declares")
+    inspect.add_argument("--json", action="store_true", help="print JSON")
+    commands.add_parser("runner", help="answer requests of the runner protocol on stdin and stdout")
+    return parser
+
+
+def _compress(options: argparse.Namespace) -> None:
+    from llmzip.compressor import FRAME_BYTES, CompressSettings, compress  # noqa: PLC0415
+    from llmzip.container.layout import Eps  # noqa: PLC0415
+    from llmzip.model.context import ContextPolicy  # noqa: PLC0415
+
+    eps = Eps.parse(options.eps) if options.eps is not None else None
+    # The files first: a name that cannot be written to should not cost the loading of a model.
+    with input_file(options.input) as plain, output_file(options.output, overwrite=options.force) as container:
+        record, variant = _chosen_variant(options)
+        settings = CompressSettings(
+            eps or Eps.parse(variant.eps),
+            ContextPolicy(record.start_token, record.window, record.overlap),
+            options.lanes,
+            options.frame_bytes or FRAME_BYTES,
+        )
+        model = _load(options, record, variant)
+        result = compress(plain, container, model, settings, _progress())
+    bits = f", {8 * result.container_bytes / result.plain_bytes:.3f} bits per byte" if result.plain_bytes else ""
+    _say(f"{result.plain_bytes} bytes to {result.container_bytes}{bits}, {result.tokens} tokens coded")
+
+
+def _decompress(options: argparse.Namespace) -> None:
+    from llmzip.compressor import decompress_frames, open_container  # noqa: PLC0415
+
+    with input_file(options.input) as container, output_file(options.output, overwrite=options.force) as plain:
+        reader, preamble = open_container(container)
+        model = _load_for(options, preamble)
+        result = decompress_frames(reader, preamble, plain, model, _progress())
+    _say(f"{result.plain_bytes} bytes, SHA-256 {result.plain_sha256}")
+
+
+def _inspect(options: argparse.Namespace) -> None:
+    record, variant = _chosen_variant(options)
+    view = _load(options, record, variant).inspect()
+    text = json.dumps(view, indent=2) if options.json else _view(view, record.name, variant.file)
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        raise IoError.writing("stdout", error) from error
+
+
+def _chosen_variant(options: argparse.Namespace) -> tuple[ModelRecord, Variant]:
+    from llmzip.model.loader import record_of  # noqa: PLC0415
+    from llmzip.model.provenance import default_model_dir  # noqa: PLC0415
+
+    options.model = options.model or default_model_dir()
+    record = record_of(options.model)
+    if not record.variants:
+        raise SetupError(
+            f"{options.model} is not a model folder: there is no onnx/model*.onnx in it", "give another --model"
+        )
+    names = [variant.dtype for variant in record.variants]
+    return record, record.variant(options.variant or (DEFAULT_VARIANT if DEFAULT_VARIANT in names else names[0]))
+
+
+def _load(options: argparse.Namespace, record: ModelRecord, variant: Variant) -> LoadedModel:
+    from llmzip.model.loader import load_variant  # noqa: PLC0415
+    from llmzip.model.session import SessionSettings  # noqa: PLC0415
+
+    model = load_variant(
+        options.model, record, variant, SessionSettings(threads=options.threads), verify=options.verify_sha
+    )
+    if options.verify_sha and variant.file not in record.sha256:
+        _say(f"note: no manifest knows {model.model_path}; its SHA-256 is {model.model_sha256}")
+    return model
+
+
+def _load_for(options: argparse.Namespace, preamble: Preamble) -> LoadedModel:
+    """The model that a container names. Raises `IntegrityError` when it is not in the folder."""
+    from llmzip.model.loader import load_model, record_of  # noqa: PLC0415
+    from llmzip.model.provenance import default_model_dir, read_verified  # noqa: PLC0415
+    from llmzip.model.session import SessionSettings  # noqa: PLC0415
+
+    options.model = options.model or default_model_dir()
+    record = record_of(options.model)
+    needed = preamble.model_sha256.hex()
+    there = {
+        variant.file: record.sha256.get(variant.file) or read_verified(options.model / variant.file, None)[1]
+        for variant in record.variants
+    }
+    for file, sha256 in there.items():
+        if sha256 == needed:
+            return load_model(
+                options.model, file, SessionSettings(threads=options.threads), needed, preamble.tokenizer_sha256.hex()
+            )
+    raise IntegrityError(
+        f"the container was made with the model of SHA-256 {needed}; in {options.model} there is "
+        + (", ".join(f"{file} {sha256}" for file, sha256 in there.items()) or "no model"),
+        "name the folder of the right model with --model",
+    )
+
+
+def _view(view: dict[str, Any], name: str, file: str) -> str:
+    def ports(title: str) -> list[str]:
+        width = max(len(each["name"]) for each in view[title])
+        return [f"{title}:"] + [
+            f"  {each['name']:{width}}  {each['type']:8}  [{', '.join(map(str, each['shape']))}]"
+            for each in view[title]
+        ]
+
+    policy = view["batch_policy"]
+    opset = ", ".join(f"{domain or 'ai.onnx'} {number}" for domain, number in view["opset"].items())
+    return "\n".join(
+        [
+            f"model: {name}, {file}",
+            f"provider: {view['provider']}",
+            f"batch: {policy['batch']} ({policy['reason']})",
+            f"opset: {opset}",
+            *ports("inputs"),
+            *ports("outputs"),
+            "ops:",
+            *(f"  {count:6}  {op}" for op, count in view["ops"].items()),
+        ]
+    )
+
+
+def _progress() -> Progress:
+    def show(done: int, total: int) -> None:
+        sys.stderr.write(f"\r{done} of {total} tokens\033[K" + ("\r\033[K" if done == total else ""))
+        sys.stderr.flush()
+
+    def silent(_done: int, _total: int) -> None:
+        return
+
+    return show if sys.stderr.isatty() else silent
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(("\r\033[K" if sys.stderr.isatty() else "") + text + "\n")
+
+
+def _report(error: LlmzipError) -> int:
+    _say(f"error[{error.code}]: {error.message}")
+    _say(f"hint: {error.hint}")
+    return error.exit_code
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("give 1 or more")
+    return value

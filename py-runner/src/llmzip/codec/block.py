@@ -1,0 +1,224 @@
+"""Lanes as blocks that share a grid offset (FORMAT.md sections 7 and 8).
+
+Owns the writer's choices (N, B, offsets) and the bits of a lane's stream; gets log-odds from `tree` and knows no files.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from llmzip.codec.grid import Grid, bit_costs, position
+from llmzip.codec.range_coder import AdaptiveBit, BitDecoder, BitEncoder
+from llmzip.codec.tree import Path, tree_depth
+from llmzip.errors import FormatError
+
+Integers = npt.NDArray[np.int64]
+
+CELL_LADDER = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
+SMALL_BLOCKS = (4, 8, 16, 32)
+LARGE_BLOCKS = (32, 64, 128, 256, 512)
+COARSE_CELLS = 12
+RAW_PROBABILITY = 32768
+RAW_BIT_COST = 65536
+# Added to the cost of an unsafe decision: more than any block's honest cost, and no sum of it overflows.
+UNSAFE = 1 << 40
+# Decisions whose cells are found at once; bounds the working memory.
+DECISIONS_AT_ONCE = 4096
+
+
+class Candidate(NamedTuple):
+    """A choice of N and B."""
+
+    cells: int
+    block: int
+
+
+def candidates(eps: float) -> list[Candidate]:
+    """The choices of N and B that a writer compares, in the order in which the first of equals wins."""
+    enough = (i for i, n in enumerate(CELL_LADDER) if n * n * n * eps >= 1)
+    place = next(enough, len(CELL_LADDER) - 1)
+    blocks = SMALL_BLOCKS if CELL_LADDER[place] <= COARSE_CELLS else LARGE_BLOCKS
+    return [Candidate(n, b) for n in CELL_LADDER[max(place - 1, 0) : place + 2] for b in blocks]
+
+
+class OffsetIndex:
+    """The adaptive unary code of a block's offset index, `0 .. offsets`; `offsets` is the escape."""
+
+    def __init__(self, offsets: int) -> None:
+        self._bits = [AdaptiveBit() for _ in range(offsets)]
+        half = bit_costs()[RAW_PROBABILITY]
+        self._stop = np.full(offsets + 1, half)
+        self._stop[offsets] = 0
+        self._go_on = np.full(offsets, half)
+
+    def costs(self) -> Integers:
+        """What each index would cost now, `[offsets + 1]`."""
+        costs = self._stop.copy()
+        costs[1:] += np.cumsum(self._go_on)
+        return costs
+
+    def decisions(self, k: int) -> list[tuple[int, int]]:
+        """Bits and probabilities that code `k`, in order; they are learned."""
+        steps = []
+        for i, adaptive in enumerate(self._bits[: k + 1]):
+            bit = int(i < k)
+            steps.append((bit, adaptive.probability()))
+            adaptive.update(bit)
+            p = adaptive.probability()
+            self._go_on[i], self._stop[i] = bit_costs()[p], bit_costs()[65536 - p]
+        return steps
+
+    def decode(self, decoder: BitDecoder) -> int:
+        """Read an index, and learn it."""
+        for i, adaptive in enumerate(self._bits):
+            bit = decoder.decode(adaptive.probability())
+            adaptive.update(bit)
+            if not bit:
+                return i
+        return len(self._bits)
+
+
+def block_costs(lane: Path, grid: Grid, block: int) -> Integers:
+    """Costs of the decisions of every block under every offset, `[blocks, offsets]`; `UNSAFE` or more where one is unsafe."""
+    tokens, depth = lane.bits.shape
+    offsets = np.arange(grid.offsets, dtype=np.int64)
+    # Cost of bit 0 and of bit 1 by cell + 1 and offset, flat, so that one index finds it.
+    p = grid.probability(np.arange(-1, grid.cells + 1)[:, np.newaxis], offsets)
+    flat = bit_costs()[np.stack([65536 - p, p])].ravel()
+    step = block * max(1, DECISIONS_AT_ONCE // (block * depth))
+    sums = []
+    for start in range(0, tokens, step):
+        piece = slice(start, start + step)
+        odds = lane.log_odds[piece, :, np.newaxis]
+        below = np.floor(grid.cells * position(odds - grid.guard) - grid.shifts)
+        above = np.floor(grid.cells * position(odds + grid.guard) - grid.shifts)
+        # Where it is safe both are the cell itself.
+        index = (
+            lane.bits[piece, :, np.newaxis] * (grid.cells + 2) + below.astype(np.int64) + 1
+        ) * grid.offsets + offsets
+        costs = flat[index]
+        costs[below != above] = UNSAFE
+        costs[~lane.coded[piece]] = 0
+        sums.append(np.add.reduceat(costs.sum(axis=1), np.arange(0, len(odds), block), axis=0))
+    return np.concatenate(sums)
+
+
+def choose_offsets(costs: Integers, raw_costs: Integers, offsets: int) -> tuple[list[int], int]:
+    """The offset index of each block and the cost of the lane: `[blocks, offsets]`, `[blocks]`."""
+    index = OffsetIndex(offsets)
+    total = np.concatenate([costs, raw_costs[:, np.newaxis]], axis=1)
+    chosen, cost = [], 0
+    for block in total:
+        row = block + index.costs()
+        k = int(row.argmin())
+        chosen.append(k)
+        cost += int(row[k])
+        index.decisions(k)
+    return chosen, cost
+
+
+def raw_block_costs(tokens: int, depth: int, block: int) -> Integers:
+    """What the raw ids of each block cost, `[blocks]`."""
+    starts = np.arange(0, tokens, block)
+    return np.minimum(block, tokens - starts) * (depth * RAW_BIT_COST)
+
+
+def merge_pairs(costs: Integers) -> Integers:
+    """Costs by block to costs by blocks of twice the length."""
+    return np.add.reduceat(costs, np.arange(0, len(costs), 2), axis=0)
+
+
+def choose_parameters(lanes: list[Path], offsets: int, eps: float) -> Candidate:
+    """N and B for a frame of these lanes: the first of the cheapest candidates."""
+    choices = candidates(eps)
+    totals = dict.fromkeys(choices, 0)
+    blocks = sorted({choice.block for choice in choices})
+    for cells in sorted({choice.cells for choice in choices}):
+        grid = Grid(cells, offsets, eps)
+        for lane in lanes:
+            tokens, depth = lane.bits.shape
+            costs = block_costs(lane, grid, blocks[0])
+            for block in blocks:
+                if block > blocks[0]:
+                    costs = merge_pairs(costs)
+                _, cost = choose_offsets(costs, raw_block_costs(tokens, depth, block), offsets)
+                totals[Candidate(cells, block)] += cost
+    return min(choices, key=totals.__getitem__)
+
+
+def encode_lane(lane: Path, grid: Grid, block: int) -> bytes:
+    """The stream of one lane."""
+    tokens, depth = lane.bits.shape
+    chosen, _ = choose_offsets(block_costs(lane, grid, block), raw_block_costs(tokens, depth, block), grid.offsets)
+    of_token = np.repeat(np.array(chosen, np.int64), block)[:tokens, np.newaxis]
+    escaped = of_token == grid.offsets
+    offset: Integers = np.where(escaped, 0, of_token)
+    p = np.where(escaped, RAW_PROBABILITY, grid.probability(grid.cell(lane.log_odds, offset), offset))
+    is_coded = (lane.coded | escaped).tolist()
+    bits, probabilities = lane.bits.tolist(), p.tolist()
+    encoder, index = BitEncoder(), OffsetIndex(grid.offsets)
+    for token in range(tokens):
+        if token % block == 0:
+            for bit, probability in index.decisions(chosen[token // block]):
+                encoder.encode(bit, probability)
+        for bit, probability, coded in zip(bits[token], probabilities[token], is_coded[token], strict=True):
+            if coded:
+                encoder.encode(bit, probability)
+    return encoder.finish()
+
+
+class LaneDecoder:
+    """Decodes one lane, a token at a time.
+
+    Raises `FormatError` when the stream ends too early or holds an id that is not in the vocabulary.
+    """
+
+    def __init__(self, stream: bytes, grid: Grid, block: int, vocab_size: int) -> None:
+        self._decoder = BitDecoder(stream)
+        self._grid = grid
+        self._block = block
+        self._vocab_size = vocab_size
+        self._depth = tree_depth(vocab_size)
+        self._index = OffsetIndex(grid.offsets)
+        self._offset = 0
+        self._left = 0
+
+    def decode(self, masses: npt.NDArray[np.float64]) -> int:
+        """The next token; `masses` is the heap `[2^(D+1)]` of its row."""
+        if not self._left:
+            self._offset = self._index.decode(self._decoder)
+            self._left = self._block
+        self._left -= 1
+        if self._offset == self._grid.offsets:
+            return self._decode_raw()
+        probabilities = self._grid.probabilities(self._offset)
+        mass, log, cell, decode, offset = (
+            masses.item,
+            math.log,
+            self._grid.scalar_cell,
+            self._decoder.decode,
+            self._offset,
+        )
+        leaves = 1 << self._depth
+        end = leaves + self._vocab_size
+        node = 1
+        for height in range(self._depth - 1, -1, -1):
+            left = 2 * node
+            if (left + 1) << height < end:
+                v = log(mass(left + 1)) - log(mass(left))
+                node = left + decode(probabilities[cell(v, offset) + 1])
+            else:
+                node = left
+        return node - leaves
+
+    def _decode_raw(self) -> int:
+        token = 0
+        for _ in range(self._depth):
+            token = 2 * token + self._decoder.decode(RAW_PROBABILITY)
+        if token >= self._vocab_size:
+            raise FormatError(f"a lane's stream holds id {token}, the vocabulary has {self._vocab_size}")
+        return token

@@ -1,0 +1,98 @@
+"""Runs: any byte string as text and literals (FORMAT.md section 3).
+
+Owns the split of plain bytes and its inverse; the tokenizer comes in as an interface.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+from llmzip.container.layout import Run, RunKind
+
+# Well-formed UTF-8 byte sequences: the rows of table 3-7 of the Unicode standard. Possessive, so that a long text takes no
+# memory for ways back.
+WELL_FORMED = re.compile(
+    rb"(?:[\x00-\x7F]++|[\xC2-\xDF][\x80-\xBF]|\xE0[\xA0-\xBF][\x80-\xBF]|[\xE1-\xEC\xEE\xEF][\x80-\xBF]{2}"
+    rb"|\xED[\x80-\x9F][\x80-\xBF]|\xF0[\x90-\xBF][\x80-\xBF]{2}|[\xF1-\xF3][\x80-\xBF]{3}|\xF4[\x80-\x8F][\x80-\xBF]{2})++"
+)
+
+
+class TextCoder(Protocol):
+    """Text to ids and back."""
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text; no special tokens are added, special-token text is recognised."""
+        ...
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of ids; special tokens are kept."""
+        ...
+
+
+class Split(NamedTuple):
+    """A frame's plain bytes as runs: the ids of all text runs and the bytes of all literal runs, each in order."""
+
+    runs: list[Run]
+    ids: list[int]
+    literals: bytes
+
+
+def split_runs(plain: bytes, tokenizer: TextCoder) -> Split:
+    """The runs of a frame. Adjacent literals are one run, adjacent text runs stay apart."""
+    runs: list[Run] = []
+    ids: list[int] = []
+    literals = bytearray()
+    for piece in _pieces(plain, tokenizer):
+        if isinstance(piece, bytes):
+            literals += piece
+            if runs and runs[-1].kind == RunKind.LITERAL:
+                runs[-1] = Run(RunKind.LITERAL, runs[-1].length + len(piece))
+            else:
+                runs.append(Run(RunKind.LITERAL, len(piece)))
+        else:
+            ids += piece
+            runs.append(Run(RunKind.TEXT, len(piece)))
+    return Split(runs, ids, bytes(literals))
+
+
+def join_runs(runs: list[Run], ids: list[int], literals: bytes, tokenizer: TextCoder) -> bytes:
+    """The plain bytes of runs."""
+    out = bytearray()
+    token = byte = 0
+    for run in runs:
+        if run.kind == RunKind.TEXT:
+            out += tokenizer.decode(ids[token : token + run.length]).encode("utf-8")
+            token += run.length
+        else:
+            out += literals[byte : byte + run.length]
+            byte += run.length
+    return bytes(out)
+
+
+def _pieces(plain: bytes, tokenizer: TextCoder) -> Iterator[bytes | list[int]]:
+    """Literal bytes, and the ids of text that the tokenizer gives back."""
+    end = 0
+    for match in WELL_FORMED.finditer(plain):
+        if match.start() > end:
+            yield plain[end : match.start()]
+        end = match.end()
+        yield from _text_pieces(match.group().decode("utf-8"), tokenizer)
+    if end < len(plain):
+        yield plain[end:]
+
+
+def _text_pieces(text: str, tokenizer: TextCoder) -> Iterator[bytes | list[int]]:
+    # A stack instead of recursion keeps the order: the left half is looked at first.
+    waiting = [text]
+    while waiting:
+        text = waiting.pop()
+        ids = tokenizer.encode(text)
+        if ids and tokenizer.decode(ids) == text:
+            yield ids
+        elif len(text) == 1:
+            yield text.encode("utf-8")
+        else:
+            middle = len(text) // 2
+            waiting += [text[middle:], text[:middle]]

@@ -1,0 +1,76 @@
+"""Files that appear whole or not at all. Owns temporary files and their renaming; looks into no content."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from llmzip.errors import IoError, UsageError
+
+STDIO = "-"
+
+
+@contextlib.contextmanager
+def input_file(path: Path | str) -> Iterator[BinaryIO]:
+    """A file, or stdin for `-`, to read from. Raises `IoError`."""
+    if path == STDIO:
+        yield sys.stdin.buffer
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(Path(path).open("rb"))
+        except OSError as error:
+            raise IoError.reading(path, error) from error
+        yield file
+
+
+@contextlib.contextmanager
+def output_file(path: Path | str, *, overwrite: bool) -> Iterator[BinaryIO]:
+    """A file, or stdout for `-`, to write to.
+
+    A regular file takes its name when the block ends without an error and leaves nothing behind otherwise; a device or pipe is
+    written to as it is. Raises `IoError`, and `UsageError` when the file exists and `overwrite` is not set.
+    """
+    if path == STDIO:
+        with _writing("stdout"):
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        return
+    # A link keeps pointing to what it points to.
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file() and not target.is_dir():
+        with _writing(path), target.open("wb") as device:
+            yield device
+        return
+    _refuse_existing(target, path, overwrite=overwrite)
+    # The name is known before the file exists, so that no interruption can come between the two.
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.tmp")
+    try:
+        with _writing(path):
+            with temporary.open("xb") as file:
+                yield file
+            _refuse_existing(target, path, overwrite=overwrite)
+            temporary.replace(target)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _writing(path: Path | str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise IoError.writing(path, error) from error
+
+
+def _refuse_existing(target: Path, path: Path | str, *, overwrite: bool) -> None:
+    if target.is_dir():
+        raise UsageError(f"{path} is a folder", "name a file to write to")
+    if target.exists() and not overwrite:
+        raise UsageError(f"{path} is already there", "give -f to replace it, or another name")

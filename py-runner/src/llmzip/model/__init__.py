@@ -1,0 +1,1 @@
+"""Models: graphs, tokenizers and where they come from. Knows no containers and no codec."""

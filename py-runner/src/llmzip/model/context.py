@@ -1,0 +1,179 @@
+"""The context policy (FORMAT.md section 4): which inputs a row is computed from, and in which passes.
+
+Owns windows, warm-ups, lanes and plans; drives any `LogitsSource` and knows neither graphs nor codecs.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from llmzip.container.layout import MAX_LANES, MAX_WINDOW, lane_lengths
+from llmzip.errors import ModelError, UsageError
+from llmzip.model.source import Ids, Logits, LogitsSource
+
+
+@dataclass(frozen=True)
+class ContextPolicy:
+    """What a lane starts from and how far a row sees."""
+
+    start_token: int
+    window: int
+    overlap: int
+
+    def check(self, vocab_size: int) -> None:
+        """Raise `UsageError` where a container could not hold it."""
+        if not 2 <= self.window <= MAX_WINDOW:
+            raise UsageError(f"the window is {self.window}", f"give 2 .. {MAX_WINDOW}")
+        if not 0 <= self.overlap < self.window:
+            raise UsageError(
+                f"the overlap is {self.overlap}, the window {self.window}", "give an overlap below the window"
+            )
+        if not 0 <= self.start_token < vocab_size:
+            raise UsageError(
+                f"the start token is {self.start_token}", f"give an id of the vocabulary, 0 .. {vocab_size - 1}"
+            )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How known tokens are fed: lanes in a batch, new inputs per pass."""
+
+    lanes: int = 1
+    chunk: int = 1
+
+    def check(self) -> None:
+        """Raise `UsageError` where it makes no sense."""
+        if not 1 <= self.lanes <= MAX_LANES:
+            raise UsageError(f"the plan has {self.lanes} lanes", f"give 1 .. {MAX_LANES}")
+        if self.chunk < 1:
+            raise UsageError(f"the plan has chunks of {self.chunk}", "give 1 or more")
+
+
+@dataclass(frozen=True)
+class RowBatch:
+    """Rows `first_row ...` of the lanes `first_lane ...`; logits `[lanes, rows, V]`."""
+
+    first_lane: int
+    first_row: int
+    logits: Logits
+
+
+class ContextWindow:
+    """Feeds lanes of equal progress through the windows."""
+
+    def __init__(self, source: LogitsSource, policy: ContextPolicy, lanes: int) -> None:
+        self._source = source
+        self._policy = policy
+        self._lanes = lanes
+        self._filled = 0
+        # The last inputs, each `[lanes]`, that a warm-up feeds again.
+        self._recent: deque[Ids] = deque(maxlen=policy.overlap)
+        self._rows = 0
+        source.reset(lanes)
+
+    @property
+    def room(self) -> int:
+        """How many inputs the next pass may have, at least 1."""
+        if self._filled < self._policy.window:
+            return self._policy.window - self._filled
+        return self._policy.window - self._policy.overlap
+
+    def keep_lanes(self, lanes: int) -> None:
+        """Go on with the first lanes only."""
+        if lanes < self._lanes:
+            self._lanes = lanes
+            self._source.keep_lanes(lanes)
+
+    def feed(self, inputs: Ids) -> Logits:
+        """The rows after `[lanes, n]` inputs, `[lanes, n, V]`; n is at most `room`.
+
+        Raises `ModelError` when a row is not finite.
+        """
+        if self._filled == self._policy.window:
+            self._next_window()
+        logits = self._source.feed(inputs)
+        if not np.isfinite(logits).all():
+            lane, row, token = np.argwhere(~np.isfinite(logits))[0]
+            raise ModelError(
+                f"the logit of token {token} in row {self._rows + row} of lane {lane} is {logits[lane, row, token]}",
+                "the model or its runtime is not usable for this input; try another variant of the model",
+            )
+        self._filled += inputs.shape[1]
+        self._rows += inputs.shape[1]
+        self._recent.extend(inputs.T[-self._policy.overlap :] if self._policy.overlap else ())
+        return logits
+
+    def _next_window(self) -> None:
+        self._source.reset(self._lanes)
+        if self._recent:
+            self._source.feed(np.stack([column[: self._lanes] for column in self._recent], axis=1))
+        self._filled = self._policy.overlap
+
+
+def cut_lanes(ids: Ids, lanes: int) -> list[Ids]:
+    """Tokens as contiguous lanes: as many as asked, at most one per token."""
+    lengths = lane_lengths(len(ids), min(lanes, len(ids))) if len(ids) else []
+    return np.split(ids, np.cumsum(lengths)[:-1]) if lengths else []
+
+
+def rows_of_known_tokens(source: LogitsSource, policy: ContextPolicy, plan: Plan, ids: Ids) -> Iterator[RowBatch]:
+    """The rows that predict each of `[n]` ids, pass by pass."""
+    lanes = cut_lanes(ids, plan.lanes)
+    if source.allows_batch:
+        yield from _rows_in_step(source, policy, plan.chunk, lanes, 0)
+    else:
+        for number, lane in enumerate(lanes):
+            yield from _rows_in_step(source, policy, plan.chunk, [lane], number)
+
+
+def _rows_in_step(
+    source: LogitsSource, policy: ContextPolicy, chunk: int, lanes: Sequence[Ids], first_lane: int
+) -> Iterator[RowBatch]:
+    if not lanes:
+        return
+    inputs = [np.concatenate([[policy.start_token], lane[:-1]]) for lane in lanes]
+    window = ContextWindow(source, policy, len(lanes))
+    longest, shortest = len(lanes[0]), len(lanes[-1])
+    row = 0
+    while row < longest:
+        # All lanes up to the end of the shortest, then those with one more.
+        end = shortest if row < shortest else longest
+        active = [lane for lane in inputs if len(lane) > row]
+        window.keep_lanes(len(active))
+        count = min(chunk, window.room, end - row)
+        logits = window.feed(np.stack([lane[row : row + count] for lane in active]))
+        yield RowBatch(first_lane, row, logits)
+        row += count
+
+
+def decode_in_lockstep(
+    source: LogitsSource, policy: ContextPolicy, lengths: Sequence[int], decide: Callable[[int, Logits], Sequence[int]]
+) -> None:
+    """Walk lanes of unknown tokens, longest first: `decide(first_lane, rows [lanes, V])` gives the next token of each."""
+    if source.allows_batch:
+        _decode_in_step(source, policy, lengths, 0, decide)
+    else:
+        for number, length in enumerate(lengths):
+            _decode_in_step(source, policy, [length], number, decide)
+
+
+def _decode_in_step(
+    source: LogitsSource,
+    policy: ContextPolicy,
+    lengths: Sequence[int],
+    first_lane: int,
+    decide: Callable[[int, Logits], Sequence[int]],
+) -> None:
+    window = ContextWindow(source, policy, len(lengths))
+    active = len(lengths)
+    inputs = np.full((active, 1), policy.start_token, np.int64)
+    for row in range(lengths[0]):
+        while lengths[active - 1] <= row:
+            active -= 1
+        window.keep_lanes(active)
+        logits = window.feed(inputs[:active])
+        inputs = np.array(decide(first_lane, logits[:, 0]), np.int64)[:, np.newaxis]

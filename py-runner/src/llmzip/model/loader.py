@@ -1,0 +1,96 @@
+"""From a model folder to a model that predicts. Owns what must be true of a folder before anything of it is used."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from llmzip.errors import ModelError, VocabularyError
+from llmzip.model.provenance import ModelRecord, Variant, find_record, read_verified
+from llmzip.model.session import Session, SessionSettings, container_fingerprint
+from llmzip.model.source import LanguageModel
+from llmzip.model.tokenizer import Tokenizer
+
+TOKENIZER_FILE = "tokenizer.json"
+CONFIG_FILE = "config.json"
+# For a graph that no manifest knows: wide enough for activations in half precision.
+CAUTIOUS_EPS = "2e-2"
+
+
+@dataclass(frozen=True)
+class LoadedModel(LanguageModel):
+    """A model from a folder."""
+
+    source: Session
+    tokenizer: Tokenizer
+    model_path: Path
+
+    def inspect(self) -> dict[str, Any]:
+        """The result of PROTOCOL.md's `inspect`."""
+        content, _ = read_verified(self.model_path, self.model_sha256)
+        return self.source.inspect(content)
+
+
+def load_model(
+    model_dir: Path,
+    model_file: str,
+    settings: SessionSettings,
+    model_sha256: str | None = None,
+    tokenizer_sha256: str | None = None,
+    config_sha256: str | None = None,
+) -> LoadedModel:
+    """Load a graph and its tokenizer.
+
+    The bytes that are hashed are the bytes that are loaded. Raises `IntegrityError` for a SHA-256 that is not the expected one (None
+    expects nothing), `VocabularyError` when the parts do not belong together, `ModelError`, `SetupError`, `IoError`.
+    """
+    model_path = model_dir / model_file
+    content, model_hash = read_verified(model_path, model_sha256)
+    tokenizer_content, tokenizer_hash = read_verified(model_dir / TOKENIZER_FILE, tokenizer_sha256)
+    config_content, _ = read_verified(model_dir / CONFIG_FILE, config_sha256)
+    try:
+        config = json.loads(config_content)
+    except ValueError as error:
+        raise ModelError(f"{model_dir / CONFIG_FILE} is not JSON: {error}", "get it again with the model") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{model_dir / CONFIG_FILE} is not a JSON object", "get it again with the model")
+    tokenizer = Tokenizer(tokenizer_content)
+    session = Session(content, config, settings)
+    hint = "use the graph, the config.json and the tokenizer.json of one model"
+    if session.vocab_size != config.get("vocab_size"):
+        raise VocabularyError(
+            f"{model_path} has a vocabulary of {session.vocab_size}, config.json says {config.get('vocab_size')}", hint
+        )
+    if tokenizer.size > session.vocab_size:
+        raise VocabularyError(
+            f"the tokenizer's largest id is {tokenizer.size - 1}, {model_path} has a vocabulary of {session.vocab_size}",
+            hint,
+        )
+    return LoadedModel(session, tokenizer, model_hash, tokenizer_hash, container_fingerprint(), model_path)
+
+
+def load_variant(
+    model_dir: Path, record: ModelRecord, variant: Variant, settings: SessionSettings, *, verify: bool
+) -> LoadedModel:
+    """Load a variant that the manifest names, held to the manifest's SHA-256s if `verify`."""
+    known = record.sha256 if verify else {}
+    return load_model(
+        model_dir, variant.file, settings, known.get(variant.file), known.get(TOKENIZER_FILE), known.get(CONFIG_FILE)
+    )
+
+
+def unrecorded_model(model_dir: Path) -> ModelRecord:
+    """A record of what lies in a folder that no manifest knows: every graph in `onnx/`, without a hash."""
+    files = sorted((model_dir / "onnx").glob("model*.onnx")) if (model_dir / "onnx").is_dir() else []
+    variants = tuple(
+        Variant(path.stem.removeprefix("model").removeprefix("_") or "full", f"onnx/{path.name}", CAUTIOUS_EPS)
+        for path in files
+    )
+    return ModelRecord(model_dir.name, variants=variants)
+
+
+def record_of(model_dir: Path) -> ModelRecord:
+    """The manifest's record of a model folder, or one made from what lies there."""
+    return find_record(model_dir) or unrecorded_model(model_dir)

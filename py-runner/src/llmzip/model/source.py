@@ -1,0 +1,60 @@
+"""The interface between whatever computes logits and whatever uses them.
+
+Owns types only. The ONNX session implements it; tests stand on it with synthetic logits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from llmzip.container.runs import TextCoder
+
+Logits = npt.NDArray[np.floating[Any]]
+Ids = npt.NDArray[np.int64]
+
+
+class LogitsSource(Protocol):
+    """Something that predicts: fed with ids, it gives the logits of what follows each."""
+
+    @property
+    def vocab_size(self) -> int:
+        """`V`, the number of logits in a row."""
+        ...
+
+    @property
+    def logits_type(self) -> str:
+        """Element type of the logits: `float32` or `float16`."""
+        ...
+
+    @property
+    def allows_batch(self) -> bool:
+        """Whether more than one lane may be fed at once."""
+        ...
+
+    def reset(self, batch: int) -> None:
+        """Empty the cache; the next pass has `batch` lanes and starts at position 0."""
+        ...
+
+    def keep_lanes(self, batch: int) -> None:
+        """Keep the first `batch` lanes of the cache and drop the others."""
+        ...
+
+    def feed(self, ids: Ids) -> Logits:
+        """Feed `[batch, n]` ids after what the cache holds; the logits after each, `[batch, n, V]`. Raises `ModelError`."""
+        ...
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A source of logits with its tokenizer and what identifies the two. Hashes are lower-case hexadecimal."""
+
+    source: LogitsSource
+    tokenizer: TextCoder
+    model_sha256: str
+    tokenizer_sha256: str
+    # What computes the logits, as a container names it.
+    fingerprint: str

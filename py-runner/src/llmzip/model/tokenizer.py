@@ -1,0 +1,50 @@
+"""Text to ids and back, by transformers. Owns the tokenizer's options; reads no files."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import version
+from typing import Any
+
+from llmzip.errors import UsageError, VocabularyError
+
+IMPLEMENTATION = "transformers"
+
+
+def implementation_version() -> str:
+    """Versions of transformers and of the library below it."""
+    return f"{version('transformers')} (tokenizers {version('tokenizers')})"
+
+
+class Tokenizer:
+    """A tokenizer from the content of `tokenizer.json`. Raises `VocabularyError` when that is not one."""
+
+    def __init__(self, content: bytes) -> None:
+        # Neither advice about frameworks nor a look at the network is wanted.
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        import tokenizers  # noqa: PLC0415 - slow to import, and the options above must be set first
+        import transformers  # noqa: PLC0415
+
+        try:
+            backend = tokenizers.Tokenizer.from_str(content.decode("utf-8"))
+        except Exception as error:
+            raise VocabularyError(
+                f"tokenizer.json is not a tokenizer: {error}", "get the tokenizer that belongs to the model"
+            ) from error
+        self._tokenizer: Any = transformers.PreTrainedTokenizerFast(tokenizer_object=backend)
+        self.size = max(backend.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text; no special tokens are added, special-token text is recognised."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        return ids
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of ids; special tokens are kept. Raises `UsageError` for an id that is not the tokenizer's."""
+        if any(not 0 <= token < self.size for token in ids):
+            wrong = next(token for token in ids if not 0 <= token < self.size)
+            raise UsageError(f"id {wrong} is not in the tokenizer's 0 .. {self.size - 1}", "give ids of this tokenizer")
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return text

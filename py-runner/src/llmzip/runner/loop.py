@@ -1,0 +1,142 @@
+"""The protocol's lines (PROTOCOL.md): requests from stdin, replies to what was stdout.
+
+Owns the streams and the form of messages; what a request means is `operations`'.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import traceback
+from typing import Any, BinaryIO
+
+from llmzip.errors import InternalError, InterruptedByUserError, LlmzipError, UsageError
+from llmzip.signals import interrupt_on_termination
+
+MAX_LINE = 64 << 20
+PROGRESS_SECONDS = 0.25
+# The id of a reply to a line whose own id cannot be read.
+NO_ID = 0
+FORM_HINT = 'send one JSON object a line: {"id": 1, "op": "hello", "params": {"protocol": 1}}'
+
+
+def claim_stdout() -> BinaryIO:
+    """Point the process's stdout at stderr; the stream that stdout was is the caller's alone."""
+    sys.stdout.flush()
+    replies = os.dup(1)
+    os.dup2(2, 1)
+    return os.fdopen(replies, "wb")
+
+
+def serve(requests: BinaryIO, replies: BinaryIO) -> int:
+    """Answer requests until `bye` or the end of the stream; the exit code."""
+    # Only now, so that whatever a library prints while it loads cannot reach the replies.
+    from llmzip.runner.operations import Operations  # noqa: PLC0415
+
+    operations = Operations()
+    while line := requests.readline(MAX_LINE + 1):
+        request_id = NO_ID
+        try:
+            if len(line) > MAX_LINE:
+                _skip_line(requests, line)
+                raise UsageError(f"a line has more than {MAX_LINE} bytes", FORM_HINT)
+            request = _parse(line)
+            request_id = _id(request)
+            op = request.get("op")
+            if not isinstance(op, str) or set(request) - {"id", "op", "params"}:
+                raise UsageError("a request is not of the form id, op, params", FORM_HINT)
+            result = operations.run(op, request.get("params", {}), _Progress(replies, request_id))
+            reply: dict[str, Any] = {"id": request_id, "result": result}
+        except LlmzipError as error:
+            op = None
+            reply = _error(request_id, error)
+        except Exception as error:  # a defect must not end the runner, the next request may work
+            traceback.print_exc(file=sys.stderr)
+            op = None
+            reply = _error(request_id, InternalError(f"{type(error).__name__}: {error}"))
+        _send(replies, reply)
+        if op == "bye":
+            break
+    return 0
+
+
+def main() -> int:
+    """Be a runner on stdin and stdout; the exit code."""
+    replies = claim_stdout()
+    interrupt_on_termination()
+    try:
+        return serve(sys.stdin.buffer, replies)
+    except KeyboardInterrupt:
+        return InterruptedByUserError.exit_code
+    except BrokenPipeError:
+        sys.stderr.write("the reader of the replies is gone\n")
+        return 1
+    finally:
+        _close(replies)
+
+
+class _Progress:
+    """Sends progress, but not more often than is useful; the first at once."""
+
+    def __init__(self, replies: BinaryIO, request_id: int) -> None:
+        self._replies = replies
+        self._id = request_id
+        self._next = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + PROGRESS_SECONDS
+            _send(self._replies, {"id": self._id, "progress": {"done": done, "total": total}})
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    try:
+        request = json.loads(line.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"a line is not JSON: {error}", FORM_HINT) from None
+    if not isinstance(request, dict):
+        raise UsageError("a line is not a JSON object", FORM_HINT)
+    return request
+
+
+def _id(request: dict[str, Any]) -> int:
+    request_id = request.get("id")
+    if not isinstance(request_id, int) or isinstance(request_id, bool) or request_id < 0:
+        raise UsageError("a request has no id, or one that is not a whole number", FORM_HINT)
+    return request_id
+
+
+def _skip_line(requests: BinaryIO, line: bytes) -> None:
+    while line and not line.endswith(b"\n"):
+        line = requests.readline(MAX_LINE)
+
+
+def _error(request_id: int, error: LlmzipError) -> dict[str, Any]:
+    return {"id": request_id, "error": {"code": error.code, "message": error.message, "hint": error.hint}}
+
+
+def _send(replies: BinaryIO, reply: dict[str, Any]) -> None:
+    line = json.dumps(reply, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8") + b"\n"
+    if len(line) > MAX_LINE:
+        line = (
+            json.dumps(
+                _error(
+                    reply["id"],
+                    UsageError(f"the reply has {len(line)} bytes, more than a line may", "ask for less at once"),
+                )
+            ).encode("ascii")
+            + b"\n"
+        )
+    replies.write(line)
+    replies.flush()
+
+
+def _close(replies: BinaryIO) -> None:
+    try:
+        replies.close()
+    except BrokenPipeError:
+        # Nobody reads any more; there is nothing left to tell.
+        return

@@ -1,16 +1,17 @@
-"""Files that appear whole or not at all. Owns writing, and the one way to say something to the user."""
+"""Shorthands for writing files and for talking to the user. Owns no content."""
 
 import json
 import sys
 from pathlib import Path
 
+from llmzip.files import output_file
+
 
 def write_whole(path: Path, raw: bytes) -> None:
-    """Write `raw` beside `path`, then give it that name."""
+    """Write `raw` to `path`, making its folder if need be and replacing what is there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    waiting = path.with_name(path.name + ".tmp")
-    waiting.write_bytes(raw)
-    waiting.replace(path)
+    with output_file(path, overwrite=True) as file:
+        file.write(raw)
 
 
 def write_json(path: Path, value: object) -> None:

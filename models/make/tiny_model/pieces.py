@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from .corpus import KINDS, document, generate
+from .corpus.draw import until
 from .files import write_whole
 
 PIECE_BYTES = 2048
@@ -29,12 +30,11 @@ def pieces() -> dict[str, str]:
 
 def mixed(size: int) -> str:
     """Exactly `size` bytes of test documents, one after the other, of all kinds."""
-    text = ""
-    for number in count():
-        text += document("test", number)
-        if len(text) >= size:
-            return text[:size]
-    raise AssertionError("count() does not end")
+    numbers = count()
+    text = until(size, lambda: document("test", next(numbers)))
+    whole = text.encode("utf-8")[:size].decode("utf-8", errors="ignore")
+    # A character that does not fit any more makes room for up to three newlines.
+    return whole + "\n" * (size - len(whole.encode("utf-8")))
 
 
 def write_samples(folder: Path) -> None:

@@ -3,6 +3,7 @@
 //! The map of the crate is in `ARCHITECTURE.md` at the root of the repository.
 
 pub mod compare;
+pub mod conform;
 pub mod error;
 pub mod interrupt;
 pub mod model;

@@ -31,6 +31,8 @@ pub struct Report {
     pub checks: Vec<CheckEntry>,
     /// Every container, by who wrote it and who read it.
     pub round_trips: Vec<RoundTripEntry>,
+    /// Requests that a runner does not carry out, and why.
+    pub skips: Vec<SkipEntry>,
     /// Requests that failed.
     pub failures: Vec<FailureEntry>,
     /// Wall-clock time of the stages.
@@ -177,6 +179,19 @@ pub struct RoundTripEntry {
     /// What was found, when it did not hold.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub detail: String,
+}
+
+/// A request that a runner does not carry out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SkipEntry {
+    /// Who was asked.
+    pub runner: String,
+    /// Model and variant.
+    pub model: String,
+    /// What was asked.
+    pub request: String,
+    /// Why not.
+    pub reason: String,
 }
 
 /// A request that failed.

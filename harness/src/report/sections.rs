@@ -65,6 +65,7 @@ pub fn sections(report: &Report) -> Vec<Section> {
     sections.extend(checks(report));
     sections.push(matrix(report));
     sections.push(containers(report));
+    sections.extend(skips(report));
     sections.extend(failures(report));
     sections.retain(|section| !section.rows.is_empty());
     sections
@@ -338,6 +339,27 @@ fn bits(trip: &RoundTripEntry) -> [String; 3] {
         format!("{:.3}", coded / tokens),
         format!("{:+.2} %", (coded / trip.entropy_bits - 1.0) * 100.0),
     ]
+}
+
+fn skips(report: &Report) -> Option<Section> {
+    let rows: Vec<_> = report
+        .skips
+        .iter()
+        .map(|skip| {
+            vec![
+                plain(&skip.runner),
+                plain(&skip.model),
+                plain(&skip.request),
+                toned(&skip.reason, Tone::Fair),
+            ]
+        })
+        .collect();
+    (!rows.is_empty()).then(|| Section {
+        title: "Requests that were skipped",
+        header: header(&["runner", "model", "request", "reason"]),
+        rows,
+        remarks: Vec::new(),
+    })
 }
 
 fn failures(report: &Report) -> Option<Section> {

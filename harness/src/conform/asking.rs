@@ -1,0 +1,92 @@
+//! Owns one runner's requests during a run: each is timed, each failure becomes a row, and a runner that broke is not asked
+//! again.
+
+use std::time::Instant;
+
+use super::{Observer, failure, stage};
+use crate::report::{FailureEntry, SkipEntry, StageEntry};
+use crate::runner::protocol::{Operation, Outcome};
+use crate::runner::{Runner, ask};
+use crate::{ErrorCode, interrupt};
+
+/// What came of a runner's requests.
+#[derive(Debug, Default)]
+pub struct Log {
+    /// Requests that failed.
+    pub failures: Vec<FailureEntry>,
+    /// Requests that were skipped.
+    pub skips: Vec<SkipEntry>,
+    /// Time spent.
+    pub stages: Vec<StageEntry>,
+    /// Whether the runner can no longer be asked.
+    pub broken: bool,
+}
+
+/// Asks one runner about one model.
+pub struct Asking<'a> {
+    runner: &'a mut dyn Runner,
+    model: &'a str,
+    observer: &'a dyn Observer,
+    /// What came of it so far.
+    pub log: Log,
+}
+
+impl<'a> Asking<'a> {
+    /// Nothing asked yet.
+    pub fn new(runner: &'a mut dyn Runner, model: &'a str, observer: &'a dyn Observer) -> Self {
+        Self {
+            runner,
+            model,
+            observer,
+            log: Log::default(),
+        }
+    }
+
+    /// The runner's name.
+    pub fn name(&self) -> &str {
+        self.runner.name()
+    }
+
+    /// Asks; what failed or was skipped is logged and gives nothing.
+    pub fn ask<O: Operation>(&mut self, label: &str, params: &O) -> Option<O::Output> {
+        if self.log.broken || interrupt::check().is_err() {
+            return None;
+        }
+        let started = Instant::now();
+        let name = self.runner.name().to_owned();
+        let (observer, model) = (self.observer, self.model);
+        observer.working(&name, model, label, None);
+        let outcome = ask(self.runner, params, &mut |progress| {
+            observer.working(&name, model, label, Some(progress));
+            interrupt::check()
+        });
+        observer.resting(&name);
+        self.log.stages.push(stage(model, label, &name, started));
+        match outcome {
+            Ok(Outcome::Done(output)) => Some(output),
+            Ok(Outcome::Skipped(skip)) => {
+                let (runner, model, request) = (name, model.to_owned(), label.to_owned());
+                self.log.skips.push(SkipEntry {
+                    runner,
+                    model,
+                    request,
+                    reason: skip.reason,
+                });
+                None
+            }
+            Err(error) => {
+                self.fail(label, error);
+                None
+            }
+        }
+    }
+
+    /// Logs a failure of the runner that was found after its answer.
+    pub fn fail(&mut self, label: &str, error: crate::Error) {
+        self.log.broken |= matches!(error.code, ErrorCode::Runner | ErrorCode::Interrupted);
+        let talk = self.runner.talk();
+        self.log
+            .failures
+            .push(failure(self.runner.name(), self.model, label, error, talk));
+    }
+}

@@ -1,0 +1,169 @@
+//! Owns the second half of a run: every runner reads what every runner wrote. Containers that are equal to the byte are read
+//! once by each.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::asking::{Asking, Log};
+use super::collect::Collected;
+use super::inputs::{Input, sha256};
+use super::{Observer, Target};
+use crate::report::{Report, RoundTripEntry};
+use crate::runner::Runner;
+use crate::runner::protocol::{Decompress, DecompressResult};
+use crate::{Error, Result};
+
+/// A container to be read, known by its input and its SHA-256.
+#[derive(Clone, Debug)]
+pub struct Book {
+    input: String,
+    sha256: String,
+    path: PathBuf,
+    writer: String,
+}
+
+/// What a runner read, by input and SHA-256 of the container; a text says what was wrong.
+#[derive(Debug, Default)]
+pub struct Read {
+    runner: String,
+    books: BTreeMap<(String, String), std::result::Result<DecompressResult, String>>,
+    /// Failures, skips and times.
+    pub log: Log,
+}
+
+/// Every different container, once.
+pub fn books(collected: &[Collected], inputs: &[Input]) -> Vec<Book> {
+    let mut books: Vec<Book> = Vec::new();
+    for input in inputs {
+        for answers in collected {
+            let Some(written) = answers.containers.get(&input.name) else {
+                continue;
+            };
+            if !books
+                .iter()
+                .any(|book| book.input == input.name && book.sha256 == written.sha256)
+            {
+                books.push(Book {
+                    input: input.name.clone(),
+                    sha256: written.sha256.clone(),
+                    path: written.path.clone(),
+                    writer: answers.runner.clone(),
+                });
+            }
+        }
+    }
+    books
+}
+
+/// Lets `runner` read every book.
+pub fn read_back(
+    target: &Target,
+    runner: &mut dyn Runner,
+    books: &[Book],
+    inputs: &[Input],
+    folder: &Path,
+    observer: &dyn Observer,
+) -> Read {
+    let mut read = Read {
+        runner: runner.name().to_owned(),
+        ..Read::default()
+    };
+    let mut asking = Asking::new(runner, &target.name, observer);
+    for (index, book) in books.iter().enumerate() {
+        let output_file = folder.join(format!("{index}.plain"));
+        let request = Decompress {
+            input_file: book.path.clone(),
+            output_file: output_file.clone(),
+        };
+        let label = format!("decompress {} by {}", book.input, book.writer);
+        let Some(result) = asking.ask(&label, &request) else {
+            continue;
+        };
+        let Some(input) = inputs.iter().find(|input| input.name == book.input) else {
+            continue;
+        };
+        let outcome = match check_plain(&output_file, input) {
+            Ok(None) => Ok(result),
+            Ok(Some(wrong)) => Err(wrong),
+            Err(error) => {
+                asking.fail(&label, error);
+                continue;
+            }
+        };
+        read.books.insert((book.input.clone(), book.sha256.clone()), outcome);
+    }
+    read.log = asking.log;
+    read
+}
+
+/// Holds the file that the runner wrote to the input itself, not to what the runner says of it.
+fn check_plain(path: &Path, input: &Input) -> Result<Option<String>> {
+    let bytes = fs::read(path).map_err(|source| Error::io("read", path, &source))?;
+    if bytes == input.bytes {
+        return Ok(None);
+    }
+    let place = bytes
+        .iter()
+        .zip(&input.bytes)
+        .position(|(a, b)| a != b)
+        .unwrap_or(bytes.len().min(input.bytes.len()));
+    Ok(Some(format!(
+        "{} bytes came back as {}; they differ from byte {place} on",
+        input.bytes.len(),
+        bytes.len()
+    )))
+}
+
+/// Adds a row for every encoder, decoder and input to the report.
+pub fn sum_up(target: &Target, inputs: &[Input], collected: &[Collected], read: &[Read], report: &mut Report) {
+    for input in inputs {
+        for answers in collected {
+            let Some(written) = answers.containers.get(&input.name) else {
+                continue;
+            };
+            for reader in read.iter().filter(|reader| !reader.runner.is_empty()) {
+                let outcome = reader.books.get(&(input.name.clone(), written.sha256.clone()));
+                let detail = match outcome {
+                    None => "it was not read; see the failed requests".to_owned(),
+                    Some(Err(wrong)) => wrong.clone(),
+                    Some(Ok(result)) => disagreement(input, written, result),
+                };
+                report.round_trips.push(RoundTripEntry {
+                    model: target.name.clone(),
+                    encoder: answers.runner.clone(),
+                    decoder: reader.runner.clone(),
+                    input: input.name.clone(),
+                    lanes: input.lanes,
+                    eps: target.eps.parse().unwrap_or(f64::NAN),
+                    ok: detail.is_empty(),
+                    plain_bytes: input.bytes.len() as u64,
+                    container_bytes: written.result.container_bytes,
+                    tokens: written.result.tokens,
+                    stream_bytes: written.result.stream_bytes,
+                    entropy_bits: written.result.entropy_bits,
+                    container_sha256: written.sha256.clone(),
+                    detail,
+                });
+            }
+        }
+    }
+}
+
+/// What encoder and decoder say differently of the same container; empty when they agree.
+fn disagreement(input: &Input, written: &super::collect::Written, read: &DecompressResult) -> String {
+    let plain = sha256(&input.bytes);
+    if written.result.plain_sha256 != plain || read.plain_sha256 != plain {
+        return format!(
+            "the plain SHA-256 is {plain}; encoder {}, decoder {}",
+            written.result.plain_sha256, read.plain_sha256
+        );
+    }
+    if (written.result.tokens, &written.result.tokens_sha256) != (read.tokens, &read.tokens_sha256) {
+        return format!(
+            "{} tokens were written and {} others read",
+            written.result.tokens, read.tokens
+        );
+    }
+    String::new()
+}

@@ -1,0 +1,308 @@
+//! Owns the view of a graph that `inspect` gives: its inputs and outputs, its opset, its operations. It reads the file's
+//! bytes and what the session says, and runs nothing.
+
+pub mod wire;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use self::wire::{Fields, Malformed, Value};
+use super::signature::BatchPolicy;
+use crate::{Error, ErrorCode, Result};
+
+/// How deep graphs may lie inside the attributes of other graphs' nodes.
+const MAX_DEPTH: usize = 32;
+/// How many different operations, or domains, a file may name.
+const MAX_NAMES: usize = 4096;
+/// How long the name of an operation or a domain may be, in bytes.
+const MAX_NAME: usize = 256;
+
+/// One dimension of a declared shape.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Dimension {
+    /// A fixed size.
+    Fixed(u64),
+    /// A symbol; empty when it has no name.
+    Symbolic(String),
+}
+
+/// An input or output as the graph declares it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TensorInfo {
+    /// Its name.
+    pub name: String,
+    /// The type of an element, such as `float16` or `int64`.
+    #[serde(rename = "type")]
+    pub element: String,
+    /// Its dimensions.
+    pub shape: Vec<Dimension>,
+}
+
+/// What `inspect` answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GraphView {
+    /// The inputs, in the graph's order.
+    pub inputs: Vec<TensorInfo>,
+    /// The outputs, in the graph's order.
+    pub outputs: Vec<TensorInfo>,
+    /// Version by domain; the default domain is the empty string.
+    pub opset: BTreeMap<String, u64>,
+    /// Count by operation, `domain::op` or `op` in the default domain; nodes of subgraphs included.
+    pub ops: BTreeMap<String, u64>,
+    /// Whether several lanes may be fed at once, and why.
+    pub batch_policy: BatchPolicy,
+    /// The execution provider in use.
+    pub provider: String,
+}
+
+/// What the bytes of an ONNX file tell without running it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GraphFacts {
+    /// Version by domain; the default domain is the empty string.
+    pub opset: BTreeMap<String, u64>,
+    /// Count by operation.
+    pub ops: BTreeMap<String, u64>,
+    /// Whether weights lie in other files.
+    pub external_data: bool,
+}
+
+impl GraphFacts {
+    /// Reads an ONNX file. The memory it takes is bounded whatever the file holds.
+    ///
+    /// # Errors
+    /// `model` when the bytes are not an ONNX model, or one with inputs or outputs that are no tensors, or one that names
+    /// absurdly many operations.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        let mut facts = Self::default();
+        let mut has_graph = false;
+        for field in Fields::new(bytes) {
+            match field? {
+                (7, Value::Bytes(graph)) => {
+                    has_graph = true;
+                    facts.check_ends(graph)?;
+                    facts.read_graph(graph, 0)?;
+                }
+                (8, Value::Bytes(import)) => facts.read_opset(import)?,
+                _ => {}
+            }
+        }
+        if has_graph {
+            Ok(facts)
+        } else {
+            Err(not_onnx("it has no graph"))
+        }
+    }
+
+    fn read_opset(&mut self, import: &[u8]) -> Result<()> {
+        let (mut domain, mut version) = (String::new(), 0);
+        for field in Fields::new(import) {
+            match field? {
+                (1, Value::Bytes(name)) => domain = self::domain(name)?,
+                (2, Value::Varint(number)) => version = number,
+                _ => {}
+            }
+        }
+        *entry(&mut self.opset, domain)? = version;
+        Ok(())
+    }
+
+    fn read_graph(&mut self, graph: &[u8], depth: usize) -> Result<()> {
+        if depth > MAX_DEPTH {
+            return Err(not_onnx("its graphs are nested too deep"));
+        }
+        for field in Fields::new(graph) {
+            match field? {
+                (1, Value::Bytes(node)) => self.read_node(node, depth)?,
+                (5, Value::Bytes(tensor)) => self.external_data |= is_external(tensor)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn read_node(&mut self, node: &[u8], depth: usize) -> Result<()> {
+        let (mut op, mut domain) = (String::new(), String::new());
+        for field in Fields::new(node) {
+            match field? {
+                (4, Value::Bytes(text)) => op = name(text)?,
+                (5, Value::Bytes(attribute)) => self.read_attribute(attribute, depth)?,
+                (7, Value::Bytes(text)) => domain = self::domain(text)?,
+                _ => {}
+            }
+        }
+        let key = if domain.is_empty() {
+            op
+        } else {
+            format!("{domain}::{op}")
+        };
+        *entry(&mut self.ops, key)? += 1;
+        Ok(())
+    }
+
+    fn read_attribute(&mut self, attribute: &[u8], depth: usize) -> Result<()> {
+        for field in Fields::new(attribute) {
+            match field? {
+                (5 | 10, Value::Bytes(tensor)) => self.external_data |= is_external(tensor)?,
+                (6 | 11, Value::Bytes(graph)) => self.read_graph(graph, depth + 1)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what is no tensor among the graph's inputs and outputs, before a runtime has to make something of it.
+    fn check_ends(&self, graph: &[u8]) -> Result<()> {
+        for field in Fields::new(graph) {
+            let (11 | 12, Value::Bytes(info)) = field? else {
+                continue;
+            };
+            for field in Fields::new(info) {
+                let (2, Value::Bytes(kind)) = field? else { continue };
+                for field in Fields::new(kind) {
+                    let (4..=9, Value::Bytes(_)) = field? else { continue };
+                    return Err(not_onnx("an input or output of it is not a tensor"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a tensor's bytes lie in another file.
+fn is_external(tensor: &[u8]) -> Result<bool> {
+    for field in Fields::new(tensor) {
+        if matches!(field?, (13, Value::Bytes(_)) | (14, Value::Varint(1))) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn name(bytes: &[u8]) -> Result<String> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if bytes.len() <= MAX_NAME => Ok(text.to_owned()),
+        _ => Err(not_onnx("an operation or a domain of it has no proper name")),
+    }
+}
+
+/// `ai.onnx` is another name of the default domain.
+fn domain(bytes: &[u8]) -> Result<String> {
+    let name = name(bytes)?;
+    Ok(if name == "ai.onnx" { String::new() } else { name })
+}
+
+fn entry(counts: &mut BTreeMap<String, u64>, key: String) -> Result<&mut u64> {
+    if counts.len() >= MAX_NAMES && !counts.contains_key(&key) {
+        return Err(not_onnx("it names too many operations or domains"));
+    }
+    Ok(counts.entry(key).or_insert(0))
+}
+
+fn not_onnx(reason: &str) -> Error {
+    Error::new(
+        ErrorCode::Model,
+        format!("the model file is not an ONNX model that can be used: {reason}"),
+    )
+    .with_hint("take an .onnx file of a decoder with a cache; a file that was cut off in transfer looks like this too")
+}
+
+impl From<Malformed> for Error {
+    fn from(malformed: Malformed) -> Self {
+        not_onnx(match malformed {
+            Malformed::Truncated => "it ends too early",
+            Malformed::BadTag => "its bytes are not protobuf",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A field that holds bytes.
+    fn bytes(number: u8, content: &[u8]) -> Vec<u8> {
+        let mut field = vec![number << 3 | 2];
+        let mut length = content.len();
+        while length >= 0x80 {
+            field.push(length as u8 | 0x80);
+            length >>= 7;
+        }
+        field.push(length as u8);
+        field.extend_from_slice(content);
+        field
+    }
+
+    fn node(op: &str, domain: &str, attribute: &[u8]) -> Vec<u8> {
+        bytes(
+            1,
+            &[bytes(4, op.as_bytes()), bytes(7, domain.as_bytes()), attribute.to_vec()].concat(),
+        )
+    }
+
+    fn opset(domain: &str, version: u8) -> Vec<u8> {
+        bytes(8, &[bytes(1, domain.as_bytes()), vec![0x10, version]].concat())
+    }
+
+    #[test]
+    fn operations_are_counted_by_domain_and_in_subgraphs() {
+        let subgraph = bytes(
+            5,
+            &bytes(6, &[node("Add", "ai.onnx", &[]), node("Add", "", &[])].concat()),
+        );
+        let graph = [
+            node("If", "", &subgraph),
+            node("MatMulNBits", "com.microsoft", &[]),
+            node("Add", "", &[]),
+        ]
+        .concat();
+        let file = [opset("", 21), opset("com.microsoft", 1), bytes(7, &graph)].concat();
+        let facts = GraphFacts::parse(&file).unwrap();
+        let expected = [("Add", 3), ("If", 1), ("com.microsoft::MatMulNBits", 1)].map(|(op, n)| (op.to_owned(), n));
+        assert_eq!(facts.ops, BTreeMap::from(expected));
+        let expected = [("", 21), ("com.microsoft", 1)].map(|(domain, version)| (domain.to_owned(), version));
+        assert_eq!(facts.opset, BTreeMap::from(expected));
+        assert!(!facts.external_data);
+    }
+
+    #[test]
+    fn weights_in_other_files_are_noticed() {
+        let check = |tensor: &[u8], expected: bool| {
+            let file = bytes(7, &bytes(5, tensor));
+            assert_eq!(GraphFacts::parse(&file).unwrap().external_data, expected);
+        };
+        check(&[0x70, 1], true);
+        check(&bytes(13, &bytes(1, b"location")), true);
+        check(&[0x70, 0], false);
+        check(&bytes(9, &[0; 300]), false);
+    }
+
+    #[test]
+    fn hostile_files_are_refused() {
+        let check = |file: &[u8]| assert_eq!(GraphFacts::parse(file).unwrap_err().code, ErrorCode::Model);
+        check(b"");
+        check(b"<html>not found</html>");
+        check(&opset("", 21));
+        check(&bytes(7, &bytes(1, &[0x22, 200])));
+        check(&bytes(7, &node(&"x".repeat(1000), "", &[])));
+        check(&bytes(7, &bytes(1, &bytes(4, &[0xFF]))));
+        check(&bytes(
+            7,
+            &(0..5000)
+                .flat_map(|i| node(&format!("Op{i}"), "", &[]))
+                .collect::<Vec<u8>>(),
+        ));
+        check(&bytes(7, &bytes(11, &bytes(2, &bytes(4, &[])))));
+        let nested = (0..100).fold(node("Add", "", &[]), |graph, _| {
+            node("If", "", &bytes(5, &bytes(6, &graph)))
+        });
+        check(&bytes(7, &nested));
+    }
+
+    #[test]
+    fn many_nodes_of_one_kind_cost_nothing() {
+        let file = bytes(7, &bytes(1, &bytes(4, b"Add")).repeat(100_000));
+        assert_eq!(GraphFacts::parse(&file).unwrap().ops["Add"], 100_000);
+    }
+}

@@ -1,0 +1,93 @@
+//! Owns the loading of a whole model: graph, tokenizer and configuration, verified, with the fingerprint of what is really
+//! used. It knows nothing of what the model is used for.
+
+use std::path::{Path, PathBuf};
+
+use super::config::ModelConfig;
+use super::fingerprint::Fingerprint;
+use super::provenance::{Hash, ModelChoice, VerifiedBytes};
+use super::runtime::Runtime;
+use super::session::{OrtSession, SessionOptions};
+use super::tokenizer::Tokenizer;
+use crate::Result;
+
+/// What to load, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// The shared library of ONNX Runtime.
+    pub runtime_library: PathBuf,
+    /// The folder that holds `config.json` and `tokenizer.json`.
+    pub model_dir: PathBuf,
+    /// The ONNX file, relative to the folder.
+    pub model_file: String,
+    /// The SHA-256 that the ONNX file must have, if one is known.
+    pub model_sha256: Option<Hash>,
+    /// The SHA-256 that `tokenizer.json` must have, if one is known.
+    pub tokenizer_sha256: Option<Hash>,
+    /// How the session computes.
+    pub session: SessionOptions,
+}
+
+impl LoadOptions {
+    /// Options for a model that was found, with one thread and full graph optimisation.
+    #[must_use]
+    pub fn new(runtime_library: &Path, choice: &ModelChoice) -> Self {
+        Self {
+            runtime_library: runtime_library.to_owned(),
+            model_dir: choice.model_dir.clone(),
+            model_file: choice.model_file.clone(),
+            model_sha256: choice.model_sha256,
+            tokenizer_sha256: choice.tokenizer_sha256,
+            session: SessionOptions::default(),
+        }
+    }
+}
+
+/// A model that is ready.
+#[derive(Debug)]
+pub struct LoadedModel {
+    /// The graph.
+    pub session: OrtSession,
+    /// The tokenizer.
+    pub tokenizer: Tokenizer,
+    /// The SHA-256 of the ONNX file's bytes.
+    pub model_sha256: Hash,
+    /// The SHA-256 of the bytes of `tokenizer.json`.
+    pub tokenizer_sha256: Hash,
+    /// What computes here.
+    pub fingerprint: Fingerprint,
+}
+
+impl LoadedModel {
+    /// Loads a model. Everything is verified before anything is run: the bytes that were hashed are the bytes that are used.
+    ///
+    /// # Errors
+    /// `io` for unreadable files, `integrity` for another SHA-256, `vocabulary` when graph, configuration and tokenizer do
+    /// not belong together, `model` for a graph that cannot be driven, `setup` for a missing runtime, `unsupported` for
+    /// another provider.
+    pub fn load(options: &LoadOptions) -> Result<Self> {
+        let model_path = options.model_dir.join(&options.model_file);
+        let model = VerifiedBytes::read(&model_path, options.model_sha256)?;
+        let tokenizer_file = VerifiedBytes::read(&options.model_dir.join("tokenizer.json"), options.tokenizer_sha256)?;
+        let config_file = VerifiedBytes::read(&options.model_dir.join("config.json"), None)?;
+        let config = ModelConfig::parse(&config_file.bytes)?;
+        let tokenizer = Tokenizer::parse(&tokenizer_file.bytes)?;
+        config.check_tokenizer(tokenizer.size())?;
+        let runtime = Runtime::open(&options.runtime_library)?;
+        let session = OrtSession::load(runtime, &model.bytes, &config, &options.session)?;
+        let fingerprint = Fingerprint {
+            runtime_version: Some(runtime.version().to_owned()),
+            provider: Some(options.session.provider.clone()),
+            threads: Some(options.session.threads),
+            graph_optimization: Some(options.session.graph_optimization),
+            ..Fingerprint::of_process()
+        };
+        Ok(Self {
+            session,
+            tokenizer,
+            model_sha256: model.sha256,
+            tokenizer_sha256: tokenizer_file.sha256,
+            fingerprint,
+        })
+    }
+}

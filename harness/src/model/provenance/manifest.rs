@@ -1,0 +1,167 @@
+//! Owns the reading of `models/manifest.toml`: the models that the project knows and every file of theirs. A manifest is
+//! checked as a whole; what passes names only files inside the models' folders.
+
+use std::path::{Component, Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::Hash;
+use crate::{Error, ErrorCode, Result};
+
+/// The version of the manifest's form that this reader knows.
+const VERSION: u32 = 1;
+
+/// A manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// The models, in the file's order.
+    pub models: Vec<ModelEntry>,
+    folder: PathBuf,
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+struct File {
+    version: u32,
+    #[serde(default, rename = "model")]
+    models: Vec<ModelEntry>,
+}
+
+/// A model of the manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ModelEntry {
+    /// Its name.
+    pub name: String,
+    /// Its folder, relative to the manifest.
+    pub folder: String,
+    /// Where it comes from: an address or words.
+    pub source: String,
+    /// The source's revision, where it has one.
+    #[serde(default)]
+    pub revision: Option<String>,
+    /// Its licence.
+    pub licence: String,
+    /// Its tokenizer's file, relative to the folder.
+    pub tokenizer: String,
+    /// The default window.
+    pub window: usize,
+    /// The default overlap.
+    pub overlap: usize,
+    /// The default start token.
+    pub start_token: u32,
+    /// Its ONNX files.
+    #[serde(default, rename = "variant")]
+    pub variants: Vec<Variant>,
+    /// All its files.
+    #[serde(default, rename = "file")]
+    pub files: Vec<FileEntry>,
+}
+
+/// An ONNX file of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Variant {
+    /// The variant's name, such as `q4f16`.
+    pub dtype: String,
+    /// The file, relative to the model's folder.
+    pub file: String,
+    /// The type of its activations, which says what agreement to expect.
+    pub activation: String,
+    /// The default eps of a container, as text.
+    pub eps: String,
+}
+
+/// A file of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct FileEntry {
+    /// Relative to the model's folder.
+    pub path: String,
+    /// Its size in bytes, where known.
+    #[serde(default)]
+    pub bytes: Option<u64>,
+    /// Its SHA-256, where known.
+    #[serde(default)]
+    pub sha256: Option<Hash>,
+}
+
+impl Manifest {
+    /// Reads a manifest file.
+    ///
+    /// # Errors
+    /// `io` when it cannot be read, `setup` when it is not a manifest of the known form.
+    pub fn read(file: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(file).map_err(|error| Error::io("read", file, &error))?;
+        let folder = file.parent().unwrap_or(Path::new("")).to_owned();
+        Self::parse(&text, folder).map_err(|reason| {
+            Error::new(ErrorCode::Setup, format!("{} cannot be used: {reason}", file.display()))
+                .with_hint("restore the manifest from the repository")
+        })
+    }
+
+    /// Reads the text of a manifest that lies in `folder`; an error says what is wrong.
+    ///
+    /// # Errors
+    /// A sentence.
+    pub fn parse(text: &str, folder: PathBuf) -> Result<Self, String> {
+        let file = toml::from_str::<File>(text).map_err(|error| error.to_string())?;
+        if file.version != VERSION {
+            return Err(format!(
+                "it has version {}, this program knows version {VERSION}",
+                file.version
+            ));
+        }
+        for (index, model) in file.models.iter().enumerate() {
+            model
+                .check()
+                .map_err(|reason| format!("model {}: {reason}", model.name))?;
+            if file.models[..index].iter().any(|other| other.name == model.name) {
+                return Err(format!("it has two models of the name {}", model.name));
+            }
+        }
+        Ok(Self {
+            models: file.models,
+            folder,
+        })
+    }
+
+    /// The folder of a model's files.
+    #[must_use]
+    pub fn folder_of(&self, model: &ModelEntry) -> PathBuf {
+        self.folder.join(&model.folder)
+    }
+}
+
+impl ModelEntry {
+    /// The SHA-256 that a file must have, where the manifest knows it.
+    #[must_use]
+    pub fn sha256(&self, path: &str) -> Option<Hash> {
+        self.files.iter().find(|file| file.path == path)?.sha256
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let paths = self
+            .files
+            .iter()
+            .map(|file| &file.path)
+            .chain(self.variants.iter().map(|variant| &variant.file));
+        for path in paths.chain([&self.folder, &self.tokenizer]) {
+            let inside = Path::new(path)
+                .components()
+                .all(|part| matches!(part, Component::Normal(_)));
+            if path.is_empty() || !inside || path.contains('\\') {
+                return Err(format!("{path:?} is not a path inside its folder"));
+            }
+        }
+        for (index, file) in self.files.iter().enumerate() {
+            if self.files[..index].iter().any(|other| other.path == file.path) {
+                return Err(format!("it names the file {} twice", file.path));
+            }
+        }
+        if self.window < 2 || self.overlap >= self.window {
+            return Err(format!(
+                "a window of {} and an overlap of {} do not go together",
+                self.window, self.overlap
+            ));
+        }
+        Ok(())
+    }
+}

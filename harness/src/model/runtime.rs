@@ -1,0 +1,111 @@
+//! Owns the one ONNX Runtime library of the process: loading it from a given path, its version, its environment. It knows
+//! nothing of graphs.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use ort::environment::Environment;
+
+use crate::{Error, ErrorCode, Result};
+
+/// The loaded library. There is one per process, and it stays until the end of it.
+#[derive(Debug)]
+pub struct Runtime {
+    library: PathBuf,
+    version: String,
+    environment: Environment,
+}
+
+static RUNTIME: Mutex<Option<&'static Runtime>> = Mutex::new(None);
+
+impl Runtime {
+    /// The ONNX Runtime of the shared library at `library`; loads it when called for the first time.
+    ///
+    /// # Errors
+    /// `setup` when the file is missing, is not ONNX Runtime, or is another library than the one already loaded.
+    pub fn open(library: &Path) -> Result<&'static Self> {
+        let library = library.canonicalize().map_err(|error| {
+            Error::new(
+                ErrorCode::Setup,
+                format!("cannot find the ONNX Runtime library {}: {error}", library.display()),
+            )
+            .with_hint("install onnxruntime as README.md says, or name its shared library")
+        })?;
+        let mut slot = RUNTIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(runtime) = *slot {
+            return runtime.same_library(library);
+        }
+        let version = library_version(&library)?;
+        let environment = ort::init_from(&library)
+            .map_err(|error| not_loaded(&library, &error))?
+            .with_name("llmzip")
+            .with_telemetry(false)
+            .build()
+            .map_err(|error| not_loaded(&library, &error))?;
+        let runtime = Box::leak(Box::new(Self {
+            library,
+            version,
+            environment,
+        }));
+        *slot = Some(runtime);
+        Ok(runtime)
+    }
+
+    fn same_library(&'static self, library: PathBuf) -> Result<&'static Self> {
+        if self.library == library {
+            return Ok(self);
+        }
+        Err(Error::new(
+            ErrorCode::Setup,
+            format!(
+                "this process has already loaded ONNX Runtime from {}; it cannot also load {}",
+                self.library.display(),
+                library.display()
+            ),
+        )
+        .with_hint("use one ONNX Runtime library per process"))
+    }
+
+    /// The version that the library itself states, such as `1.30.0`.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Where the library was loaded from.
+    #[must_use]
+    pub fn library(&self) -> &Path {
+        &self.library
+    }
+
+    pub(super) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+}
+
+fn not_loaded(library: &Path, reason: &dyn std::fmt::Display) -> Error {
+    Error::new(
+        ErrorCode::Setup,
+        format!("cannot load ONNX Runtime from {}: {reason}", library.display()),
+    )
+    .with_hint("name the shared library of ONNX Runtime 1.24 or later, built for this machine")
+}
+
+/// Asks the library for its version. `ort` has no call for it.
+#[expect(
+    unsafe_code,
+    reason = "a symbol of a shared library has no type that the compiler could check"
+)]
+fn library_version(library: &Path) -> Result<String> {
+    type GetApiBase = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
+    // SAFETY: loading a library runs its initialisers; that of ONNX Runtime has none with preconditions.
+    let handle = unsafe { libloading::Library::new(library) }.map_err(|error| not_loaded(library, &error))?;
+    // SAFETY: ONNX Runtime exports this function with this type, in every version.
+    let get_api_base = unsafe { handle.get::<GetApiBase>(b"OrtGetApiBase") }
+        .map_err(|_| not_loaded(library, &"it has no function OrtGetApiBase"))?;
+    // SAFETY: the function takes nothing and returns a pointer to a static table, or null.
+    let base = unsafe { get_api_base().as_ref() }.ok_or_else(|| not_loaded(library, &"it offers no API"))?;
+    // SAFETY: the table's function returns a static NUL-terminated string.
+    let version = unsafe { std::ffi::CStr::from_ptr((base.GetVersionString)()) };
+    Ok(version.to_string_lossy().into_owned())
+}

@@ -1,0 +1,362 @@
+//! Owns the driving of a decoder graph in ONNX Runtime: ids, masks, positions and cache in, logits out. It knows nothing of
+//! windows, lanes' contents or files.
+
+use half::f16;
+use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
+use ort::session::{Session, SessionInputValue};
+use ort::value::{DynValue, Outlet, Tensor, TensorElementType, ValueType};
+
+use super::cache::Cache;
+use super::config::ModelConfig;
+use super::fingerprint::GraphOptimization;
+use super::graph::{Dimension, GraphFacts, GraphView, TensorInfo};
+use super::runtime::Runtime;
+use super::signature::{Batch, IndexType, InputRole, OutputRole, Signature};
+use super::source::{Logits, LogitsSource, LogitsType};
+use crate::{Error, ErrorCode, Result};
+
+/// How a session computes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionOptions {
+    /// Threads within one operation; at least 1.
+    pub threads: u32,
+    /// The execution provider; only `cpu` is known.
+    pub provider: String,
+    /// The graph optimisation level.
+    pub graph_optimization: GraphOptimization,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            threads: 1,
+            provider: "cpu".to_owned(),
+            graph_optimization: GraphOptimization::All,
+        }
+    }
+}
+
+/// A decoder graph in ONNX Runtime, with its cache.
+#[derive(Debug)]
+pub struct OrtSession {
+    session: Session,
+    signature: Signature,
+    facts: GraphFacts,
+    provider: String,
+    vocab_size: usize,
+    cache: Cache,
+    logits: Option<PassLogits>,
+}
+
+/// The logits of the last `feed`.
+#[derive(Debug)]
+enum PassLogits {
+    /// As the graph gave them.
+    Whole(DynValue),
+    /// Put together from runs of a fixed length.
+    F32(Vec<f32>),
+    /// Put together from runs of a fixed length.
+    F16(Vec<f16>),
+}
+
+impl OrtSession {
+    /// Loads the graph whose file's bytes are `model`.
+    ///
+    /// # Errors
+    /// `unsupported` for another provider, `model` when the bytes are no ONNX model or not a decoder that can be driven,
+    /// `vocabulary` when its logits are of another width than `config` says.
+    pub fn load(runtime: &Runtime, model: &[u8], config: &ModelConfig, options: &SessionOptions) -> Result<Self> {
+        if options.provider != "cpu" {
+            let message = format!("the execution provider {} is not available here", options.provider);
+            return Err(Error::new(ErrorCode::Unsupported, message).with_hint("use the provider cpu"));
+        }
+        let facts = GraphFacts::parse(model)?;
+        if facts.external_data {
+            let message = "the model keeps weights in other files, which this runner does not load";
+            return Err(Error::new(ErrorCode::Unsupported, message).with_hint("use a model that is one file"));
+        }
+        let session = builder(runtime, options)
+            .and_then(|mut builder| builder.commit_from_memory(model))
+            .map_err(|error| load_failed(&error))?;
+        let signature = Signature::read(&tensors(session.inputs())?, &tensors(session.outputs())?, config)?;
+        let cache = Cache::new(signature.caches.clone())?;
+        Ok(Self {
+            session,
+            signature,
+            facts,
+            provider: options.provider.clone(),
+            vocab_size: config.vocab_size,
+            cache,
+            logits: None,
+        })
+    }
+
+    /// What `inspect` answers.
+    ///
+    /// # Errors
+    /// `model` when the runtime declares something that is no tensor.
+    pub fn view(&self) -> Result<GraphView> {
+        Ok(GraphView {
+            inputs: tensors(self.session.inputs())?,
+            outputs: tensors(self.session.outputs())?,
+            opset: self.facts.opset.clone(),
+            ops: self.facts.ops.clone(),
+            batch_policy: self.signature.batch_policy.clone(),
+            provider: self.provider.clone(),
+        })
+    }
+
+    /// What the graph declares.
+    #[must_use]
+    pub fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// One run of the graph over `ids`, `[batch, length]`; the cache advances.
+    fn run(&mut self, ids: &[u32], length: usize) -> Result<DynValue> {
+        let (batch, past) = (self.cache.batch(), self.cache.length());
+        let mut inputs = Vec::with_capacity(self.signature.inputs.len());
+        for &role in &self.signature.inputs {
+            inputs.push(match role {
+                InputRole::InputIds(kind) => index_tensor(kind, [batch, length], ids.iter().copied())?.into(),
+                InputRole::AttentionMask(kind) => {
+                    let total = past + length;
+                    index_tensor(kind, [batch, total], std::iter::repeat_n(1, batch * total))?.into()
+                }
+                InputRole::PositionIds(kind) => {
+                    let positions = (0..batch).flat_map(|_| (past..past + length).map(|position| position as u32));
+                    index_tensor(kind, [batch, length], positions)?.into()
+                }
+                InputRole::Cache(slot) => SessionInputValue::from(&self.cache.values()[slot]),
+            });
+        }
+        let outputs = self
+            .session
+            .run(inputs.as_slice())
+            .map_err(|error| run_failed(&error))?;
+        let mut logits = None;
+        let mut present = self.signature.caches.iter().map(|_| None).collect::<Vec<_>>();
+        for (&role, (_, value)) in self.signature.outputs.iter().zip(outputs) {
+            match role {
+                OutputRole::Logits => logits = Some(value),
+                OutputRole::Present(slot) => present[slot] = Some(value),
+                OutputRole::Unused => {}
+            }
+        }
+        drop(inputs);
+        let (Some(logits), Some(present)) = (logits, present.into_iter().collect()) else {
+            return Err(Error::new(
+                ErrorCode::Internal,
+                "the runtime gave fewer outputs than the graph declares",
+            ));
+        };
+        self.check_logits(&logits, [batch, length])?;
+        self.cache.advance(present, length)?;
+        Ok(logits)
+    }
+
+    fn check_logits(&self, logits: &DynValue, [batch, length]: [usize; 2]) -> Result<()> {
+        let shape = logits.dtype().tensor_shape().map_or(&[][..], |shape| shape);
+        let fed = [batch as i64, length as i64];
+        match *shape {
+            [b, n, width] if [b, n] == fed && width == self.vocab_size as i64 => Ok(()),
+            [b, n, width] if [b, n] == fed => self.vocabulary_differs(width),
+            _ => Err(Error::new(
+                ErrorCode::Model,
+                format!("the graph cannot be driven: {batch} lanes of {length} ids gave logits of shape {shape:?}"),
+            )
+            .with_hint("use an export that gives logits after every id")),
+        }
+    }
+
+    fn vocabulary_differs(&self, width: i64) -> Result<()> {
+        Err(Error::new(
+            ErrorCode::Vocabulary,
+            format!(
+                "the graph predicts {width} tokens, config.json has a vocab_size of {}",
+                self.vocab_size
+            ),
+        )
+        .with_hint("take graph and config.json from the same model"))
+    }
+
+    /// Feeds a graph that takes a fixed number of ids per run.
+    fn feed_in_runs(&mut self, ids: &[u32], length: usize, fixed: usize) -> Result<PassLogits> {
+        if fixed == 0 || !length.is_multiple_of(fixed) {
+            let message = format!("the graph takes {fixed} ids at a time; it cannot be fed {length}");
+            return Err(
+                Error::new(ErrorCode::Model, message).with_hint("use an export with a symbolic sequence length")
+            );
+        }
+        let mut runs = Vec::with_capacity(length / fixed);
+        for start in (0..length).step_by(fixed) {
+            let lanes = ids.chunks_exact(length).flat_map(|lane| &lane[start..start + fixed]);
+            runs.push(self.run(&lanes.copied().collect::<Vec<_>>(), fixed)?);
+        }
+        let (batch, run_size) = (self.cache.batch(), fixed * self.vocab_size);
+        Ok(match self.signature.logits_type {
+            LogitsType::Float32 => PassLogits::F32(interleave(&runs, batch, run_size)?),
+            LogitsType::Float16 => PassLogits::F16(interleave(&runs, batch, run_size)?),
+        })
+    }
+}
+
+impl LogitsSource for OrtSession {
+    fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    fn logits_type(&self) -> LogitsType {
+        self.signature.logits_type
+    }
+
+    fn allows_batch(&self) -> bool {
+        self.signature.batch_policy.batch == Batch::Dynamic
+    }
+
+    fn reset(&mut self, batch: usize) -> Result<()> {
+        if batch == 0 || (batch > 1 && !self.allows_batch()) {
+            let reason = &self.signature.batch_policy.reason;
+            let message = format!("the graph takes one lane at a time, not {batch}: {reason}");
+            return Err(Error::new(ErrorCode::Unsupported, message).with_hint("run the lanes one after another"));
+        }
+        self.logits = None;
+        self.cache.reset(batch)
+    }
+
+    fn keep_lanes(&mut self, batch: usize) -> Result<()> {
+        self.cache.keep_lanes(batch)
+    }
+
+    fn feed(&mut self, ids: &[u32], length: usize) -> Result<Logits<'_>> {
+        if length == 0 || ids.len() != self.cache.batch() * length {
+            let message = format!("{} ids are not {} lanes of {length}", ids.len(), self.cache.batch());
+            return Err(Error::new(ErrorCode::Internal, message));
+        }
+        if let Some(id) = ids.iter().find(|&&id| id as usize >= self.vocab_size) {
+            let message = format!("token id {id} is not below the vocabulary size {}", self.vocab_size);
+            return Err(Error::new(ErrorCode::Usage, message).with_hint("use ids that this model's tokenizer gives"));
+        }
+        // The last pass's logits go before the next ones come, so that only one set is ever held.
+        self.logits = None;
+        let logits = match self.signature.fixed_length {
+            Some(fixed) if fixed != length => self.feed_in_runs(ids, length, fixed)?,
+            _ => PassLogits::Whole(self.run(ids, length)?),
+        };
+        match (self.logits.insert(logits), self.signature.logits_type) {
+            (PassLogits::Whole(value), LogitsType::Float32) => extract(value).map(Logits::F32),
+            (PassLogits::Whole(value), LogitsType::Float16) => extract(value).map(Logits::F16),
+            (PassLogits::F32(values), _) => Ok(Logits::F32(values)),
+            (PassLogits::F16(values), _) => Ok(Logits::F16(values)),
+        }
+    }
+}
+
+fn builder(runtime: &Runtime, options: &SessionOptions) -> ort::Result<SessionBuilder> {
+    let level = match options.graph_optimization {
+        GraphOptimization::Disabled => GraphOptimizationLevel::Disable,
+        GraphOptimization::Basic => GraphOptimizationLevel::Level1,
+        GraphOptimization::Extended => GraphOptimizationLevel::Level2,
+        GraphOptimization::All => GraphOptimizationLevel::All,
+    };
+    // No spinning: several runners share the machine, and a thread that waits busily takes the others' time.
+    Ok(SessionBuilder::new(runtime.environment())?
+        .with_auto_device(AutoDevicePolicy::PreferCPU)?
+        .with_intra_threads(options.threads.max(1) as usize)?
+        .with_inter_threads(1)?
+        .with_parallel_execution(false)?
+        .with_optimization_level(level)?
+        .with_intra_op_spinning(false)?
+        .with_inter_op_spinning(false)?)
+}
+
+fn tensors(outlets: &[Outlet]) -> Result<Vec<TensorInfo>> {
+    outlets.iter().map(tensor).collect()
+}
+
+fn tensor(outlet: &Outlet) -> Result<TensorInfo> {
+    let ValueType::Tensor {
+        ty,
+        shape,
+        dimension_symbols,
+    } = outlet.dtype()
+    else {
+        let message = format!("the graph cannot be driven: {} is not a tensor", outlet.name());
+        return Err(Error::new(ErrorCode::Model, message).with_hint("use an export of a decoder with a cache"));
+    };
+    let dimension = |(axis, &size): (usize, &i64)| match u64::try_from(size) {
+        Ok(size) => Dimension::Fixed(size),
+        Err(_) => Dimension::Symbolic(dimension_symbols.get(axis).cloned().unwrap_or_default()),
+    };
+    Ok(TensorInfo {
+        name: outlet.name().to_owned(),
+        element: element_name(*ty).to_owned(),
+        shape: shape.iter().enumerate().map(dimension).collect(),
+    })
+}
+
+/// The names that NumPy gives the element types.
+fn element_name(element: TensorElementType) -> &'static str {
+    match element {
+        TensorElementType::Float32 => "float32",
+        TensorElementType::Float16 => "float16",
+        TensorElementType::Bfloat16 => "bfloat16",
+        TensorElementType::Float64 => "float64",
+        TensorElementType::Int8 => "int8",
+        TensorElementType::Int16 => "int16",
+        TensorElementType::Int32 => "int32",
+        TensorElementType::Int64 => "int64",
+        TensorElementType::Uint8 => "uint8",
+        TensorElementType::Uint16 => "uint16",
+        TensorElementType::Uint32 => "uint32",
+        TensorElementType::Uint64 => "uint64",
+        TensorElementType::Bool => "bool",
+        TensorElementType::String => "string",
+        _ => "other",
+    }
+}
+
+fn index_tensor(kind: IndexType, shape: [usize; 2], values: impl Iterator<Item = u32>) -> Result<DynValue> {
+    let tensor = match kind {
+        IndexType::Int64 => {
+            Tensor::from_array((shape, values.map(i64::from).collect::<Vec<_>>())).map(Tensor::into_dyn)
+        }
+        IndexType::Int32 => {
+            Tensor::from_array((shape, values.map(|value| value as i32).collect::<Vec<_>>())).map(Tensor::into_dyn)
+        }
+    };
+    tensor.map_err(|error| run_failed(&error))
+}
+
+fn extract<T: ort::value::PrimitiveTensorElementType>(value: &DynValue) -> Result<&[T]> {
+    let (_, data) = value.try_extract_tensor::<T>().map_err(|error| run_failed(&error))?;
+    Ok(data)
+}
+
+/// `[batch, length, vocab_size]` of runs that are each `[batch, fixed, vocab_size]`.
+fn interleave<T>(runs: &[DynValue], batch: usize, run_size: usize) -> Result<Vec<T>>
+where
+    T: ort::value::PrimitiveTensorElementType + Copy,
+{
+    let runs = runs.iter().map(extract::<T>).collect::<Result<Vec<_>>>()?;
+    let mut whole = Vec::with_capacity(runs.len() * batch * run_size);
+    for lane in 0..batch {
+        for run in &runs {
+            whole.extend_from_slice(&run[lane * run_size..][..run_size]);
+        }
+    }
+    Ok(whole)
+}
+
+fn load_failed(error: &ort::Error) -> Error {
+    Error::new(ErrorCode::Model, format!("ONNX Runtime cannot load the graph: {error}"))
+        .with_hint("the runtime may lack an operation of the graph; use the version that README.md names")
+}
+
+pub(super) fn run_failed(error: &ort::Error) -> Error {
+    Error::new(ErrorCode::Model, format!("ONNX Runtime cannot run the graph: {error}"))
+        .with_hint("the window may be longer than the positions that the model knows, or memory may be short")
+}
+
+#[cfg(test)]
+mod tests;

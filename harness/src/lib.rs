@@ -2,9 +2,11 @@
 //!
 //! The map of the crate is in `ARCHITECTURE.md` at the root of the repository.
 
+pub mod codec;
 pub mod compare;
 pub mod conform;
 pub mod error;
+pub mod golden;
 pub mod interrupt;
 pub mod model;
 pub mod report;

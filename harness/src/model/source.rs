@@ -1,5 +1,5 @@
 //! Owns the interface between whatever computes logits and whatever uses them. Codec tests stand on it with synthetic
-//! logits; the ONNX session implements it.
+//! logits; the ONNX session implements it. Beside it the interface to a tokenizer.
 
 use half::f16;
 
@@ -113,4 +113,20 @@ pub trait LogitsSource {
     /// # Errors
     /// `model` when the graph fails.
     fn feed(&mut self, ids: &[u32], length: usize) -> Result<Logits<'_>>;
+}
+
+/// Something that cuts text into tokens. It adds no special tokens, recognises their text, and gives text back as it was wherever
+/// its vocabulary allows.
+pub trait Tokenize {
+    /// The ids of `text`.
+    ///
+    /// # Errors
+    /// `internal` when the tokenizer fails.
+    fn encode(&self, text: &str) -> Result<Vec<u32>>;
+
+    /// The text of `ids`, special tokens included, spaces as they are.
+    ///
+    /// # Errors
+    /// `internal` when the tokenizer fails.
+    fn decode(&self, ids: &[u32]) -> Result<String>;
 }

@@ -1,0 +1,81 @@
+//! Owns the reader's side of a lane: one token after another from the lane's stream and the rows that predict them.
+
+use super::Parameters;
+use crate::codec::grid::Grid;
+use crate::codec::range_coder::{AdaptiveBit, BitDecoder, PROBABILITY_ONE};
+use crate::codec::tree::Tree;
+use crate::{Error, ErrorCode, Result};
+
+/// Finds the tokens of a lane, one per row.
+#[derive(Clone, Debug)]
+pub struct LaneDecoder {
+    decoder: BitDecoder,
+    grid: Grid,
+    block: usize,
+    unary: Vec<AdaptiveBit>,
+    /// The present block's offset index; `K` is the escape.
+    offset: u32,
+    /// How many tokens of the present block are still to come.
+    left: usize,
+}
+
+impl LaneDecoder {
+    /// A decoder at the start of a lane's stream, with the frame's parameters, its `eps` in nats and its number of `offsets`.
+    #[must_use]
+    pub fn new(stream: Vec<u8>, parameters: Parameters, eps: f64, offsets: u32) -> Self {
+        Self {
+            decoder: BitDecoder::new(stream),
+            grid: Grid::new(parameters.cells, eps),
+            block: parameters.block,
+            unary: vec![AdaptiveBit::default(); offsets as usize],
+            offset: 0,
+            left: 0,
+        }
+    }
+
+    /// The lane's next token, `tree` having taken in the row that predicts it.
+    ///
+    /// # Errors
+    /// `divergence` when the stream ends too early or names an id that is not below the vocabulary size.
+    pub fn decode(&mut self, tree: &Tree) -> Result<u32> {
+        if self.left == 0 {
+            self.left = self.block;
+            self.offset = self.decode_offset()?;
+        }
+        self.left -= 1;
+        let escape = self.offset as usize == self.unary.len();
+        let mut id = 0;
+        for level in 0..tree.depth() {
+            let bit = if escape {
+                self.decoder.decode(PROBABILITY_ONE / 2)?
+            } else if let Some(log_odds) = tree.log_odds(level, id) {
+                let cell = self.grid.cell(log_odds, self.offset);
+                self.decoder.decode(self.grid.probability(cell, self.offset))?
+            } else {
+                false
+            };
+            id = 2 * id + u32::from(bit);
+        }
+        if id as usize >= tree.vocab_size() {
+            return Err(Error::new(
+                ErrorCode::Divergence,
+                format!(
+                    "a lane stream names token {id} of a vocabulary of {}",
+                    tree.vocab_size()
+                ),
+            ));
+        }
+        Ok(id)
+    }
+
+    fn decode_offset(&mut self) -> Result<u32> {
+        for (i, bit) in (0..).zip(&mut self.unary) {
+            let one = self.decoder.decode(bit.probability())?;
+            bit.update(one);
+            if !one {
+                return Ok(i);
+            }
+        }
+        Ok(self.unary.len() as u32)
+    }
+}

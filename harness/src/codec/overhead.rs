@@ -1,0 +1,54 @@
+//! Owns the measure of what the guard band costs: the bits of a lane's stream against the entropy of its rows.
+
+use crate::Result;
+use crate::codec::block::{LanePaths, Parameters, WRITER_OFFSETS, choose_parameters, encode_lane};
+use crate::codec::tree::Tree;
+use crate::model::source::Row;
+
+/// What coding a sequence as one lane costs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Overhead {
+    /// How many tokens were coded.
+    pub tokens: usize,
+    /// The sum of the tokens' negative log-probs, in bits.
+    pub entropy_bits: f64,
+    /// The length of the lane's stream, in bits.
+    pub stream_bits: u64,
+    /// The N and B that the writer chose.
+    pub parameters: Parameters,
+}
+
+impl Overhead {
+    /// How much longer the stream is than the entropy: 0.01 is 1 %.
+    #[must_use]
+    pub fn relative(&self) -> f64 {
+        self.stream_bits as f64 / self.entropy_bits - 1.0
+    }
+}
+
+/// Codes tokens as one lane for an `eps` in nats; each comes with the row that predicts it. All rows have `vocab_size` logits.
+///
+/// # Errors
+/// `model` when a row is not finite or of another length.
+pub fn overhead<'a, I>(rows_and_tokens: I, vocab_size: usize, eps: f64) -> Result<Overhead>
+where
+    I: IntoIterator<Item = (Row<'a>, u32)>,
+{
+    let mut tree = Tree::new(vocab_size);
+    let mut lane = LanePaths::default();
+    let mut nats = 0.0;
+    for (row, id) in rows_and_tokens {
+        tree.tree_masses(row)?;
+        lane.push(&tree, id);
+        nats -= tree.log_prob(row, id);
+    }
+    let lanes = [lane];
+    let parameters = choose_parameters(&lanes, eps, WRITER_OFFSETS, vocab_size);
+    let stream = encode_lane(&lanes[0], parameters, eps, WRITER_OFFSETS, vocab_size);
+    Ok(Overhead {
+        tokens: lanes[0].len(),
+        entropy_bits: nats / std::f64::consts::LN_2,
+        stream_bits: 8 * stream.len() as u64,
+        parameters,
+    })
+}

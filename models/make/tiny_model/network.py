@@ -1,7 +1,8 @@
 """The Llama network in PyTorch, for training only. Owns the forward pass; the graph is built elsewhere.
 
 Parameter names are those of Hugging Face's `LlamaForCausalLM`, so the state dictionary is the
-checkpoint. Linear weights can be seen through the 4-bit grid (`quantized = True`), with the gradient
+checkpoint. Activations are bfloat16, the residual and the norms' sums float32 (see `activation`), which
+halves the time on a CPU that knows bfloat16. Linear weights can be seen through the 4-bit grid (`quantized = True`), with the gradient
 passed straight through, so that training gets used to the noise of quantisation.
 """
 
@@ -13,6 +14,13 @@ from torch.nn import functional
 
 from .grid import snap
 from .shape import Shape
+
+_QUERIES = 256
+
+
+def activation() -> torch.dtype:
+    """The type of activations: bfloat16 under autocast, float32 without."""
+    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
 
 
 class Linear(nn.Linear):
@@ -28,11 +36,15 @@ class Linear(nn.Linear):
         """Recompute the weight on the grid; call after each step when `quantized`."""
         self.snapped = snap(self.weight.detach()) if self.quantized else None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def seen(self) -> Tensor:
+        """The weight as the network sees it, [out, in], of the activation type."""
         weight: Tensor = self.weight
         if self.snapped is not None:
             weight = weight + (self.snapped - weight).detach()
-        return functional.linear(x, weight)
+        return weight.to(activation())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.linear(x, self.seen())
 
 
 class RMSNorm(nn.Module):
@@ -44,12 +56,30 @@ class RMSNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.rms_norm(x, (x.shape[-1],), self.weight, self.eps)
+        scale = torch.rsqrt(x.square().mean(dim=-1, keepdim=True) + self.eps)
+        return (x * scale).to(activation()) * self.weight.to(activation())
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     left, right = x.chunk(2, dim=-1)
     return torch.cat((left * cos - right * sin, right * cos + left * sin), dim=-1)
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Causal attention, [batch, heads, length, dim] each.
+
+    By blocks of queries, which skips half of the masked scores; with heads this small it takes half the
+    time of PyTorch's own kernel on a CPU.
+    """
+    batch, heads, length, dim = q.shape
+    q, k, v = q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1)
+    rows: list[Tensor] = []
+    for first in range(0, length, _QUERIES):
+        end = min(length, first + _QUERIES)
+        mask = torch.full((end - first, end), -torch.inf, dtype=q.dtype).triu(first + 1)
+        scores = torch.baddbmm(mask[None], q[:, first:end], k[:, :end].transpose(1, 2), alpha=dim**-0.5)
+        rows.append(torch.bmm(scores.softmax(dim=-1), v[:, :end]))
+    return torch.cat(rows, dim=1).view(batch, heads, length, dim)
 
 
 class Attention(nn.Module):
@@ -66,13 +96,13 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         batch, length, _ = x.shape
         dim = self.shape.head_dim
-        q = self.q_proj(x).view(batch, length, -1, dim).transpose(1, 2)
-        k = self.k_proj(x).view(batch, length, -1, dim).transpose(1, 2)
-        v = self.v_proj(x).view(batch, length, -1, dim).transpose(1, 2)
-        q, k = _rotate(q, cos, sin), _rotate(k, cos, sin)
-        groups = self.shape.heads // self.shape.kv_heads
-        k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
-        y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        heads, kv_heads = self.shape.heads, self.shape.kv_heads
+        fused = torch.cat((self.q_proj.seen(), self.k_proj.seen(), self.v_proj.seen()))
+        projected = functional.linear(x, fused).view(batch, length, -1, dim).transpose(1, 2)
+        rotated = _rotate(projected[:, : heads + kv_heads], cos, sin)
+        k = rotated[:, heads:].repeat_interleave(heads // kv_heads, dim=1)
+        v = projected[:, heads + kv_heads :].repeat_interleave(heads // kv_heads, dim=1)
+        y = _attend(rotated[:, :heads], k, v)
         out: Tensor = self.o_proj(y.transpose(1, 2).reshape(batch, length, -1))
         return out
 
@@ -87,7 +117,9 @@ class MLP(nn.Module):
         self.down_proj = Linear(shape.intermediate, shape.hidden)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.down_proj(functional.silu(self.gate_proj(x)) * self.up_proj(x))
+        fused = torch.cat((self.gate_proj.seen(), self.up_proj.seen()))
+        gate, up = functional.linear(x, fused).chunk(2, dim=-1)
+        out: Tensor = self.down_proj(functional.silu(gate) * up)
         return out
 
 
@@ -165,5 +197,5 @@ class Llama(nn.Module):
         sin: Tensor = self.get_buffer("sin")[:length]
         x = self.model.embed_tokens(ids)
         for layer in self.model.layers:
-            x = layer(x, cos.to(x.dtype), sin.to(x.dtype))
+            x = layer(x, cos.to(activation()), sin.to(activation()))
         return functional.linear(self.model.norm(x), self.model.embed_tokens.weight)

@@ -22,15 +22,15 @@ class Kind:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("counting", numbers.short_digit_runs, 12),
-    Kind("sequence", numbers.long_digit_run, 12),
-    Kind("number-words", numbers.word_runs, 12),
+    Kind("counting", numbers.short_digit_runs, 18),
+    Kind("sequence", numbers.long_digit_run, 8),
+    Kind("number-words", numbers.word_runs, 14),
     Kind("dates", dates.date_runs, 11),
-    Kind("arithmetic", arithmetic.tables, 12),
-    Kind("json", records.json_lines, 10),
+    Kind("arithmetic", arithmetic.tables, 16),
+    Kind("json", records.json_lines, 9),
     Kind("csv", records.csv_rows, 9),
     Kind("log", records.log_lines, 9),
-    Kind("prose", prose.prose, 13),
+    Kind("prose", prose.prose, 9),
     Kind("noise", noise.noise, 2, predictable=False),
 )
 

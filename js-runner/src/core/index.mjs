@@ -1,0 +1,14 @@
+/**
+ * What the core offers: everything that needs no Node. Owns the list of public names.
+ *
+ * @module
+ */
+
+export { compress, decompress, decompressFrames, FRAME_BYTES, openContainer } from './compressor.mjs';
+export { epsValue, formatEps, parseEps } from './container/eps.mjs';
+export * from './errors.mjs';
+export { NextToken, nextTokenLogProbs } from './logprobs.mjs';
+export { readGraphContent, readSignature } from './model/graph.mjs';
+export { sha256Hex, verifySha256 } from './model/provenance.mjs';
+export { SessionSource } from './model/session.mjs';
+export { tokenizerSize, withUnicodeClasses, wrapTokenizer } from './model/tokenizer.mjs';

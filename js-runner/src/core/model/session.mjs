@@ -1,0 +1,165 @@
+/**
+ * Drives an ONNX session by what its graph declares: cache, masks and positions.
+ *
+ * Owns the tensors between two passes; neither makes the session nor knows what the logits are for.
+ *
+ * @module
+ */
+
+import { Tensor } from 'onnxruntime-common';
+import { ModelError } from '../errors.mjs';
+
+/** @typedef {import('./graph.mjs').Signature} Signature */
+/** @typedef {import('./source.mjs').Logits} Logits */
+/** @typedef {import('./source.mjs').LogitsSource} LogitsSource */
+/** @typedef {Pick<import('onnxruntime-common').InferenceSession, 'run'>} Session */
+
+/** @type {Record<string, new (length: number) => import('onnxruntime-common').Tensor['data']>} */
+const ARRAYS = {
+  float32: Float32Array,
+  float16: Uint16Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+};
+
+/** @implements {LogitsSource} */
+export class SessionSource {
+  #session;
+  #signature;
+  #batch = 1;
+  #past = 0;
+  /** @type {Map<string, Tensor>} */
+  #caches = new Map();
+  /** @type {Tensor | undefined} */
+  #logits;
+
+  /**
+   * @param {Session} session
+   * @param {Signature} signature
+   */
+  constructor(session, signature) {
+    this.#session = session;
+    this.#signature = signature;
+    this.vocabSize = signature.vocabSize;
+    this.logitsType = signature.logitsType;
+    this.allowsBatch = signature.batchPolicy.batch === 'dynamic';
+    this.reset(1);
+  }
+
+  /** @param {number} batch */
+  reset(batch) {
+    if (batch > 1 && !this.allowsBatch) {
+      throw new ModelError(`the graph takes one lane, not ${batch}`, this.#signature.batchPolicy.reason);
+    }
+    this.#batch = batch;
+    this.#past = 0;
+    for (const { input, type, emptyShape } of this.#signature.caches) {
+      this.#replaceCache(
+        input,
+        new Tensor(/** @type {any} */ (type), /** @type {any} */ (newArray(type, 0)), [batch, ...emptyShape.slice(1)]),
+      );
+    }
+  }
+
+  /** @param {number} batch */
+  keepLanes(batch) {
+    for (const { input } of this.#signature.caches) {
+      const cache = /** @type {Tensor} */ (this.#caches.get(input));
+      const data = /** @type {Float32Array} */ (cache.data);
+      // The batch is the outermost dimension, so the first lanes are the first part.
+      const kept = data.slice(0, (data.length / this.#batch) * batch);
+      this.#replaceCache(input, new Tensor(cache.type, /** @type {any} */ (kept), [batch, ...cache.dims.slice(1)]));
+    }
+    this.#batch = batch;
+  }
+
+  /**
+   * @param {Uint32Array} ids `[batch, length]`
+   * @param {number} length
+   * @returns {Promise<Logits>} `[batch, length, V]`
+   */
+  async feed(ids, length) {
+    const { idsType, maskType, positionsType, caches } = this.#signature;
+    const batch = this.#batch;
+    const total = this.#past + length;
+    /** @type {Record<string, Tensor>} */
+    const feeds = Object.fromEntries(this.#caches);
+    feeds.input_ids = integers(idsType, [batch, length], (i) => ids[i]);
+    if (maskType) feeds.attention_mask = integers(maskType, [batch, total], () => 1);
+    if (positionsType) feeds.position_ids = integers(positionsType, [batch, length], (i) => this.#past + (i % length));
+    const outputs = await this.#run(feeds);
+    for (const { input, output } of caches) this.#replaceCache(input, outputs[output]);
+    this.#past = total;
+    this.#logits?.dispose();
+    this.#logits = outputs.logits;
+    return this.#logitsData(length);
+  }
+
+  /**
+   * @param {Record<string, Tensor>} feeds
+   * @returns {Promise<Record<string, Tensor>>}
+   */
+  async #run(feeds) {
+    try {
+      return /** @type {Record<string, Tensor>} */ (await this.#session.run(feeds));
+    } catch (cause) {
+      throw new ModelError(
+        `the graph fails on ${feeds.input_ids.dims.join(' x ')} ids after ${this.#past}: ${cause instanceof Error ? cause.message : cause}`,
+        'the model file does not work on this runtime; try another variant',
+        cause,
+      );
+    }
+  }
+
+  /** @param {number} length */
+  #logitsData(length) {
+    const { data, dims } = /** @type {Tensor} */ (this.#logits);
+    const expected = [this.#batch, length, this.vocabSize];
+    if (dims.length !== 3 || expected.some((size, axis) => dims[axis] !== size)) {
+      throw new ModelError(
+        `the graph gives logits of [${dims}], [${expected}] were due`,
+        'the model file is not a decoder',
+      );
+    }
+    if (data instanceof Float32Array || data instanceof Uint16Array) return data;
+    // A Float16Array, where the runtime has them.
+    const { buffer, byteOffset } = /** @type {Uint16Array} */ (/** @type {unknown} */ (data));
+    return new Uint16Array(buffer, byteOffset, data.length);
+  }
+
+  /**
+   * @param {string} input
+   * @param {Tensor} tensor
+   */
+  #replaceCache(input, tensor) {
+    this.#caches.get(input)?.dispose();
+    this.#caches.set(input, tensor);
+  }
+}
+
+/**
+ * @param {string} type
+ * @param {number[]} shape
+ * @param {(index: number) => number} valueAt
+ * @returns {Tensor}
+ */
+function integers(type, shape, valueAt) {
+  const data = newArray(type, shape[0] * shape[1]);
+  if (data instanceof BigInt64Array) for (let i = 0; i < data.length; i++) data[i] = BigInt(valueAt(i));
+  else if (data instanceof Int32Array) for (let i = 0; i < data.length; i++) data[i] = valueAt(i);
+  else throw new ModelError(`the graph takes ids of type ${type}`, 'export the model with int64 inputs');
+  return new Tensor(/** @type {any} */ (type), /** @type {any} */ (data), shape);
+}
+
+/**
+ * @param {string} type
+ * @param {number} length
+ */
+function newArray(type, length) {
+  const ArrayType = ARRAYS[type];
+  if (!ArrayType)
+    throw new ModelError(`the graph has a tensor of type ${type}, which no runner feeds`, 'export the model again');
+  return new ArrayType(length);
+}

@@ -1,0 +1,88 @@
+/**
+ * Bytes to a descriptor of any kind: file, pipe, socket or terminal. Owns the waiting for a slow reader; knows nothing of content.
+ *
+ * @module
+ */
+
+import { fstatSync, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { IoError, SetupError } from '../core/errors.mjs';
+
+export class DataStream {
+  #fd;
+  #socket;
+
+  /**
+   * @param {number} fd
+   * @param {Socket | undefined} socket
+   */
+  constructor(fd, socket) {
+    this.#fd = fd;
+    this.#socket = socket;
+    // Told through the callback of the write that fails.
+    socket?.on('error', () => {});
+  }
+
+  /**
+   * @param {number} fd
+   * @returns {DataStream}
+   * @throws {SetupError} there is no such descriptor
+   */
+  static open(fd) {
+    let stats;
+    try {
+      stats = fstatSync(fd);
+    } catch (cause) {
+      throw new SetupError(`there is no descriptor ${fd} to write to`, 'start llmzip by bin/llmzip.mjs', cause);
+    }
+    const isPipe = stats.isFIFO() || stats.isSocket();
+    return new DataStream(fd, isPipe ? new Socket({ fd, readable: false, writable: true }) : undefined);
+  }
+
+  /**
+   * @param {Uint8Array} bytes
+   * @returns {Promise<void>} when they are handed over
+   * @throws {IoError}
+   */
+  async write(bytes) {
+    try {
+      if (this.#socket) await writeToSocket(this.#socket, bytes);
+      else writeAll(this.#fd, bytes);
+    } catch (cause) {
+      throw new IoError(`cannot write to stdout: ${reason(cause)}`, 'check that its reader goes on reading', cause);
+    }
+  }
+}
+
+/**
+ * @param {number} fd
+ * @param {Uint8Array} bytes
+ * @param {number | null} [position] where to write, the current place of the file otherwise
+ */
+export function writeAll(fd, bytes, position = null) {
+  let written = 0;
+  while (written < bytes.length) {
+    written += writeSync(fd, bytes, written, bytes.length - written, position === null ? null : position + written);
+  }
+}
+
+/**
+ * What the system said.
+ *
+ * @param {unknown} error
+ * @returns {string}
+ */
+export function reason(error) {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/**
+ * @param {Socket} socket
+ * @param {Uint8Array} bytes
+ * @returns {Promise<void>}
+ */
+function writeToSocket(socket, bytes) {
+  return new Promise((resolve, reject) => {
+    socket.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
+}

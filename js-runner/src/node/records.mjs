@@ -1,0 +1,79 @@
+/**
+ * Which model a folder holds. Owns the finding of the manifest and of default folders; what a manifest says is `provenance`'s.
+ *
+ * @module
+ */
+
+import { readdirSync, realpathSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { SetupError } from '../core/errors.mjs';
+import { parseManifest } from '../core/model/provenance.mjs';
+import { kindOf, readModelFile } from './files.mjs';
+
+/** @typedef {import('../core/model/provenance.mjs').ModelRecord} ModelRecord */
+
+const MANIFEST = 'manifest.toml';
+const MODEL_VARIABLE = 'LLMZIP_MODEL';
+// For a graph that no manifest knows: wide enough for activations in half precision.
+const CAUTIOUS_EPS = '2e-2';
+
+/**
+ * The folder in `LLMZIP_MODEL`, or the tiny model of this repository.
+ *
+ * @returns {string}
+ * @throws {SetupError} there is neither
+ */
+export function defaultModelDir() {
+  const named = process.env[MODEL_VARIABLE];
+  if (named) return named;
+  const tiny = fileURLToPath(new URL('../../../models/tiny', import.meta.url));
+  if (kindOf(tiny) === 'folder') return tiny;
+  throw new SetupError('there is no model beside this package', `name its folder with --model or ${MODEL_VARIABLE}`);
+}
+
+/**
+ * The manifest's record of a model folder, or one made from what lies there.
+ *
+ * @param {string} modelDir
+ * @returns {ModelRecord}
+ * @throws {SetupError} it is not a model folder
+ */
+export function recordOf(modelDir) {
+  if (kindOf(modelDir) !== 'folder') throw new SetupError(`there is no folder ${modelDir}`, 'give another --model');
+  const folder = realpathSync(modelDir);
+  const manifest = join(dirname(folder), MANIFEST);
+  const records = kindOf(manifest) === 'file' ? parseManifest(new TextDecoder().decode(readModelFile(manifest))) : [];
+  const known = records.find((record) => resolve(dirname(manifest), record.folder) === folder);
+  const record = known ?? unrecordedModel(folder);
+  if (record.variants.length === 0) {
+    throw new SetupError(
+      `${modelDir} is not a model folder: there is no onnx/model*.onnx in it`,
+      'give another --model',
+    );
+  }
+  return record;
+}
+
+/**
+ * A record of what lies in a folder that no manifest knows: every graph in `onnx/`, without a hash.
+ *
+ * @param {string} folder
+ * @returns {ModelRecord}
+ */
+function unrecordedModel(folder) {
+  const graphs = join(folder, 'onnx');
+  const files = kindOf(graphs) === 'folder' ? readdirSync(graphs).sort() : [];
+  return {
+    name: basename(folder),
+    folder,
+    window: 512,
+    overlap: 128,
+    startToken: 0,
+    variants: files.flatMap((file) => {
+      const match = /^model_?(.*)\.onnx$/.exec(file);
+      return match ? [{ dtype: match[1] || 'full', file: `onnx/${file}`, eps: CAUTIOUS_EPS }] : [];
+    }),
+    sha256: new Map(),
+  };
+}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, pre_tokenizers
+from transformers import AutoTokenizer
 
 from tiny_model.cli import differences
 from tiny_model.evaluate import HEADER_BYTES, measure, one_to_thousand
@@ -63,12 +64,21 @@ def test_the_tokenizer_covers_every_byte(tokenizer: Tokenizer) -> None:
     assert config["vocab_size"] == TINY_SHAPE.vocab
 
 
-@pytest.mark.parametrize(
-    "text", [one_to_thousand(), "caf\u00e9 \u4e2d\u6587 \U0001f600\r\n\x00\t  12345", *pieces().values()]
-)
+AWKWARD = "caf\u00e9 \u4e2d\u6587 \U0001f600\r\n\x00\t  12345"
+
+
+@pytest.mark.parametrize("text", [one_to_thousand(), AWKWARD, *pieces().values()])
 def test_text_comes_back(tokenizer: Tokenizer, text: str) -> None:
     ids = tokenizer.encode(text, add_special_tokens=False).ids
     assert tokenizer.decode(ids, skip_special_tokens=False) == text
+
+
+@pytest.mark.parametrize("text", ["a\n\n273 -", "          4 bytes", AWKWARD, *pieces().values()])
+def test_transformers_gives_the_same_ids(tokenizer: Tokenizer, text: str) -> None:
+    loaded = AutoTokenizer.from_pretrained(TINY)
+    ids = tokenizer.encode(text, add_special_tokens=False).ids
+    assert loaded.encode(text, add_special_tokens=False) == ids
+    assert loaded.decode(ids) == text
 
 
 def test_digits_stand_alone(tokenizer: Tokenizer) -> None:

@@ -54,7 +54,8 @@ def write_tokenizer(tokenizer: Tokenizer, folder: Path) -> None:
         "eos_token": MESSAGE_END,
         "model_max_length": TINY_SHAPE.positions,
         "pad_token": MESSAGE_END,
-        "tokenizer_class": "GPT2Tokenizer",
+        # Not GPT2Tokenizer: transformers 5 gives that class a pre-tokenizer of its own, without the digits.
+        "tokenizer_class": "PreTrainedTokenizerFast",
         "unk_token": END_OF_TEXT,
     }
     write_json(folder / "tokenizer_config.json", config)

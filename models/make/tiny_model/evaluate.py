@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import zstandard
 from tokenizers import Tokenizer
 
 from .inference import Logits, coded_bits
-from .pieces import MIXED_BYTES, mixed, pieces
+from .pieces import long_texts, pieces
 
 HEADER_BYTES = 150
 """What a container adds to the coded tokens, counted generously."""
@@ -44,16 +43,21 @@ def one_to_thousand() -> str:
     return "\n".join(map(str, range(1, 1001)))
 
 
+def _zstd_bytes(raw: bytes) -> int:
+    import zstandard  # noqa: PLC0415 - only a measurement needs it, and only the extra `train` has it
+
+    return len(zstandard.ZstdCompressor(level=19).compress(raw))
+
+
 def measure(name: str, text: str, tokenizer: Tokenizer, logits: Logits) -> Figure:
     """Cost of `text` under the container's context policy."""
     ids = tokenizer.encode(text, add_special_tokens=False).ids
     raw = text.encode("utf-8")
-    packed = len(zstandard.ZstdCompressor(level=19).compress(raw))
-    return Figure(name, len(raw), len(ids), float(coded_bits(ids, logits).sum()), packed)
+    return Figure(name, len(raw), len(ids), float(coded_bits(ids, logits).sum()), _zstd_bytes(raw))
 
 
 def evaluate(folder: Path, logits: Logits) -> list[Figure]:
-    """Figures for 1 to 1000, each committed piece and the mixed texts, with the tokenizer of `folder`."""
+    """Figures for 1 to 1000, and each sample, with the tokenizer of `folder`."""
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    texts = {"1..1000": one_to_thousand(), **pieces(), **{name: mixed(size) for name, size in MIXED_BYTES.items()}}
+    texts = {"1..1000": one_to_thousand(), **pieces(), **long_texts()}
     return [measure(name, text, tokenizer, logits) for name, text in texts.items()]

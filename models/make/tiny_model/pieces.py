@@ -1,4 +1,4 @@
-"""Held-out texts: one piece per kind, and longer mixed ones. Owns models/tiny/samples.
+"""Held-out texts: one piece per kind, a long one of prose, and mixed ones. Owns models/tiny/samples.
 
 All are of the test split, which training never draws from.
 """
@@ -12,6 +12,7 @@ from .files import write_whole
 
 PIECE_BYTES = 2048
 MIXED_BYTES = {"mixed-10k": 10_000, "mixed-100k": 100_000}
+PROSE_BYTES = 45_000
 
 
 def cut(text: str, size: int) -> str:
@@ -37,9 +38,19 @@ def mixed(size: int) -> str:
     return whole + "\n" * (size - len(whole.encode("utf-8")))
 
 
+def long_texts() -> dict[str, str]:
+    """The long texts by name: prose of more than 10,000 tokens, and the mixed ones."""
+    prose = {"prose-45k": cut(generate("prose", "test/long", PROSE_BYTES), PROSE_BYTES)}
+    return prose | {name: mixed(size) for name, size in MIXED_BYTES.items()}
+
+
+def samples() -> dict[str, bytes]:
+    """Every file of the samples folder, by its name."""
+    texts = {f"piece-{name}": text for name, text in pieces().items()} | long_texts()
+    return {f"{name}.txt": text.encode("utf-8") for name, text in texts.items()}
+
+
 def write_samples(folder: Path) -> None:
-    """Write `piece-KIND.txt` and the mixed texts into `folder`."""
-    texts = {f"piece-{name}": text for name, text in pieces().items()}
-    texts |= {name: mixed(size) for name, size in MIXED_BYTES.items()}
-    for name, text in texts.items():
-        write_whole(folder / f"{name}.txt", text.encode("utf-8"))
+    """Write all samples into `folder`."""
+    for name, raw in samples().items():
+        write_whole(folder / name, raw)

@@ -4,12 +4,12 @@
 
 pub mod codec;
 pub mod compare;
-pub mod compressor;
 pub mod conform;
-pub mod container;
 pub mod error;
+pub mod files;
 pub mod golden;
 pub mod interrupt;
+pub mod logprobs;
 pub mod model;
 pub mod report;
 pub mod runner;

@@ -114,6 +114,16 @@ impl Tree {
     pub fn log_prob(&self, row: Row<'_>, id: u32) -> f64 {
         (row.logit(id as usize) - self.maximum) - self.masses[1].ln()
     }
+
+    /// The log-probs of all ids, as [`Tree::log_prob`] gives them, in place of what `log_probs` holds.
+    pub fn log_probs(&self, row: Row<'_>, log_probs: &mut Vec<f64>) {
+        let total = self.masses[1].ln();
+        log_probs.clear();
+        match row {
+            Row::F32(logits) => log_probs.extend(logits.iter().map(|&logit| (f64::from(logit) - self.maximum) - total)),
+            Row::F16(logits) => log_probs.extend(logits.iter().map(|&logit| (f64::from(logit) - self.maximum) - total)),
+        }
+    }
 }
 
 /// Writes the weights of `logits` and gives their maximum.

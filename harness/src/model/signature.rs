@@ -122,7 +122,7 @@ impl Signature {
         if caches.is_empty() {
             return Err(undrivable(&format!("it has no inputs {PAST}*, hence no cache")));
         }
-        let logits = outputs.iter().find(|output| output.name == "logits");
+        let logits = outputs.iter().find(|output| output.name == LOGITS);
         let logits = logits.ok_or_else(|| undrivable("it has no output logits"))?;
         config.check_graph(fixed(logits.shape.last()))?;
         Ok(Self {
@@ -136,27 +136,32 @@ impl Signature {
     }
 }
 
+const LOGITS: &str = "logits";
 const PAST: &str = "past_key_values.";
 const PRESENT: &str = "present.";
 
-/// A batch is allowed where dimension 0 of every input, of the logits and of every present output is symbolic.
+/// A batch is allowed where the first dimension of every input, of the logits and of every present output is symbolic.
 #[must_use]
 pub fn batch_policy(inputs: &[TensorInfo], outputs: &[TensorInfo]) -> BatchPolicy {
-    let used = |output: &&TensorInfo| output.name == "logits" || output.name.starts_with(PRESENT);
-    for tensor in inputs.iter().chain(outputs.iter().filter(used)) {
-        let reason = match tensor.shape.first() {
+    let is_used = |output: &&TensorInfo| output.name == LOGITS || output.name.starts_with(PRESENT);
+    let used = inputs.iter().chain(outputs.iter().filter(is_used)).collect::<Vec<_>>();
+    for tensor in &used {
+        let size = match tensor.shape.first() {
             Some(Dimension::Symbolic(_)) => continue,
-            Some(Dimension::Fixed(size)) => format!("dimension 0 of {} is {size}", tensor.name),
-            None => format!("{} has no dimension 0", tensor.name),
+            Some(Dimension::Fixed(size)) => format!("fixed at {size}"),
+            None => "missing".to_owned(),
         };
         return BatchPolicy {
             batch: Batch::Static,
-            reason,
+            reason: format!("the batch dimension of {} is {size}", tensor.name),
         };
     }
     BatchPolicy {
         batch: Batch::Dynamic,
-        reason: "dimension 0 of every input, of logits and of every present output is symbolic".to_owned(),
+        reason: format!(
+            "the batch dimension of all {} inputs and outputs is symbolic",
+            used.len()
+        ),
     }
 }
 
@@ -201,7 +206,7 @@ fn logits_type(logits: &TensorInfo) -> Result<LogitsType> {
 
 fn output_roles(outputs: &[TensorInfo], caches: &[CacheSlot]) -> Result<Vec<OutputRole>> {
     let roles = outputs.iter().map(|output| {
-        if output.name == "logits" {
+        if output.name == LOGITS {
             return Ok(OutputRole::Logits);
         }
         let Some(rest) = output.name.strip_prefix(PRESENT) else {
@@ -227,26 +232,23 @@ fn output_roles(outputs: &[TensorInfo], caches: &[CacheSlot]) -> Result<Vec<Outp
     Ok(roles)
 }
 
-/// Dimension 0 is the batch. Of the others one is open: the past. Where more are, the cache is `[batch, heads, past,
-/// head_dim]` and `config.json` knows heads and head_dim.
+/// Dimension 0 is the batch. Of the other symbolic ones the past is the one that is named so, else dimension 2, else the first;
+/// the rest are heads (dimension 1) and head_dim, which `config.json` knows.
 fn cache_slot(input: &TensorInfo, config: &ModelConfig) -> Result<CacheSlot> {
-    let open = |&axis: &usize| matches!(input.shape[axis], Dimension::Symbolic(_));
-    let open_axes = (1..input.shape.len()).filter(open).collect::<Vec<_>>();
-    let past_axis = match (open_axes.as_slice(), input.shape.len()) {
-        ([axis], _) => *axis,
-        ([], _) => {
-            return Err(undrivable(&format!(
-                "its input {} leaves no dimension open for the past",
-                input.name
-            )));
-        }
-        (axes, 4) if axes.contains(&2) => 2,
-        _ => {
-            return Err(undrivable(&format!(
-                "its input {} leaves too many dimensions open",
-                input.name
-            )));
-        }
+    let symbol = |axis: usize| match &input.shape[axis] {
+        Dimension::Symbolic(name) => Some((axis, name)),
+        Dimension::Fixed(_) => None,
+    };
+    let symbols = (1..input.shape.len()).filter_map(symbol).collect::<Vec<_>>();
+    let named = symbols
+        .iter()
+        .find(|(_, name)| name.contains("past") || name.contains("seq"));
+    let third = symbols.iter().find(|(axis, _)| *axis == 2);
+    let Some(&(past_axis, _)) = named.or(third).or(symbols.first()) else {
+        return Err(undrivable(&format!(
+            "its input {} leaves no dimension open for the past",
+            input.name
+        )));
     };
     let mut shape = Vec::with_capacity(input.shape.len());
     for (axis, dimension) in input.shape.iter().enumerate() {

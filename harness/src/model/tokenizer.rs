@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use super::source::Tokenize;
 use crate::{Error, ErrorCode, Result};
 
 /// A tokenizer of the `tokenizer.json` kind.
@@ -39,12 +40,10 @@ impl Tokenizer {
     pub fn size(&self) -> usize {
         self.size
     }
+}
 
-    /// The ids of `text`. No special tokens are added; special-token text is recognised.
-    ///
-    /// # Errors
-    /// `internal` when the tokenizer fails on a well-formed string.
-    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+impl Tokenize for Tokenizer {
+    fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let encoding = self
             .inner
             .encode_fast(text, false)
@@ -52,12 +51,9 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The text of `ids`. Special tokens are kept; an id without a token stands for nothing; bytes that are not UTF-8
-    /// become U+FFFD, so that the text differs from what was encoded.
-    ///
-    /// # Errors
-    /// `internal` when the tokenizer fails.
-    pub fn decode(&self, ids: &[u32]) -> Result<String> {
+    /// An id without a token stands for nothing; bytes that are not UTF-8 become U+FFFD, so that the text differs from what was
+    /// encoded.
+    fn decode(&self, ids: &[u32]) -> Result<String> {
         self.inner
             .decode(ids, false)
             .map_err(|error| failed("decode ids", &error))
@@ -75,3 +71,6 @@ fn failed(doing: &str, reason: &dyn std::fmt::Display) -> Error {
         format!("the tokenizer failed to {doing}: {reason}"),
     )
 }
+
+#[cfg(test)]
+mod tests;

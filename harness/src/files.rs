@@ -1,0 +1,220 @@
+//! Owns files that appear whole or not at all. It looks into no content.
+
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::{Error, ErrorCode, Result};
+
+/// A file that is being written. It takes its name by [`OutputFile::commit`] and leaves nothing behind otherwise; a device or
+/// a pipe is written to as it is.
+#[derive(Debug)]
+pub struct OutputFile {
+    /// As it was named, for messages.
+    path: PathBuf,
+    /// What is replaced: a link keeps pointing to what it points to.
+    target: PathBuf,
+    overwrite: bool,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Temporary(NamedTempFile),
+    Device(File),
+}
+
+impl OutputFile {
+    /// Starts a file that will be named `path`.
+    ///
+    /// # Errors
+    /// `usage` when there is a folder of that name, or a file and `overwrite` is not set; `io` when nothing can be made there.
+    pub fn create(path: &Path, overwrite: bool) -> Result<Self> {
+        let failed = |error: &io::Error| Error::io("write", path, error);
+        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let special = target
+            .metadata()
+            .is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
+        let content = if special {
+            Content::Device(
+                File::options()
+                    .write(true)
+                    .open(&target)
+                    .map_err(|error| failed(&error))?,
+            )
+        } else {
+            refuse_existing(&target, path, overwrite)?;
+            Content::Temporary(temporary_beside(&target).map_err(|error| failed(&error))?)
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            target,
+            overwrite,
+            content,
+        })
+    }
+
+    /// The name that the file will have.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives the file its name. Nothing may be written after.
+    ///
+    /// # Errors
+    /// `io` when it cannot be renamed; `usage` when another file has taken the name and may not be overwritten.
+    pub fn commit(self) -> Result<()> {
+        match self.content {
+            Content::Device(_) => Ok(()),
+            Content::Temporary(file) if self.overwrite => {
+                file.persist(&self.target)
+                    .map_err(|error| Error::io("write", &self.path, &error.error))?;
+                Ok(())
+            }
+            Content::Temporary(file) => match file.persist_noclobber(&self.target) {
+                Ok(_) => Ok(()),
+                Err(error) => {
+                    refuse_existing(&self.target, &self.path, false)?;
+                    Err(Error::io("write", &self.path, &error.error))
+                }
+            },
+        }
+    }
+
+    fn file(&mut self) -> &mut File {
+        match &mut self.content {
+            Content::Temporary(file) => file.as_file_mut(),
+            Content::Device(file) => file,
+        }
+    }
+}
+
+impl Write for OutputFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file().flush()
+    }
+}
+
+impl Seek for OutputFile {
+    fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
+        self.file().seek(position)
+    }
+}
+
+fn refuse_existing(target: &Path, path: &Path, overwrite: bool) -> Result<()> {
+    if target.is_dir() {
+        let message = format!("{} is a folder", path.display());
+        return Err(Error::new(ErrorCode::Usage, message).with_hint("name a file to write to"));
+    }
+    if !overwrite && target.exists() {
+        let message = format!("{} is already there", path.display());
+        return Err(Error::new(ErrorCode::Usage, message).with_hint("give -f to replace it, or another name"));
+    }
+    Ok(())
+}
+
+fn temporary_beside(target: &Path) -> io::Result<NamedTempFile> {
+    let folder = match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".llmzip-").suffix(".tmp");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As for any new file: the umask takes its part away.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_file_appears_when_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let mut file = OutputFile::create(&path, false).unwrap();
+        file.write_all(b"xxcd").unwrap();
+        assert!(!path.exists());
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file.write_all(b"ab").unwrap();
+        file.commit().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"abcd");
+        assert_eq!(names(folder.path()), ["out"]);
+    }
+
+    #[test]
+    fn a_file_that_is_given_up_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = OutputFile::create(&folder.path().join("out"), true).unwrap();
+        file.write_all(b"half").unwrap();
+        drop(file);
+        assert!(names(folder.path()).is_empty());
+    }
+
+    #[test]
+    fn what_is_there_is_replaced_only_when_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out");
+        let mut late = OutputFile::create(&path, false).unwrap();
+        late.write_all(b"late").unwrap();
+        std::fs::write(&path, "old").unwrap();
+        assert_eq!(OutputFile::create(&path, false).unwrap_err().code, ErrorCode::Usage);
+        assert_eq!(late.commit().unwrap_err().code, ErrorCode::Usage);
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        let mut file = OutputFile::create(&path, true).unwrap();
+        file.write_all(b"new").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        file.commit().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(names(folder.path()), ["out"]);
+    }
+
+    #[test]
+    fn where_nothing_can_be_made_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |path: &Path, code: ErrorCode| {
+            let error = OutputFile::create(path, true).unwrap_err();
+            assert_eq!(error.code, code, "{error}");
+            assert!(error.message.contains(&path.display().to_string()), "{error}");
+        };
+        check(folder.path(), ErrorCode::Usage);
+        check(&folder.path().join("none").join("out"), ErrorCode::Io);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_devices_stay_what_they_are() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        std::fs::write(&target, "old").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        let mut file = OutputFile::create(&link, true).unwrap();
+        file.write_all(b"new").unwrap();
+        file.commit().unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read(&target).unwrap(), b"new");
+        let mut null = OutputFile::create(Path::new("/dev/null"), false).unwrap();
+        null.write_all(b"gone").unwrap();
+        null.commit().unwrap();
+        assert!(!Path::new("/dev/null").metadata().unwrap().is_file());
+    }
+}

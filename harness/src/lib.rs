@@ -4,7 +4,9 @@
 
 pub mod codec;
 pub mod compare;
+pub mod compressor;
 pub mod conform;
+pub mod container;
 pub mod error;
 pub mod files;
 pub mod golden;

@@ -2,6 +2,7 @@
 //! bits.
 
 mod coder;
+mod containers;
 mod lanes;
 mod trees;
 
@@ -25,6 +26,7 @@ pub fn codec_vectors() -> Result<Value> {
         "bit_costs": coder::bit_costs(),
         "cells": coder::cells(),
         "coder_streams": coder::coder_streams(),
+        "containers": containers::containers()?,
         "lanes": lanes::lanes()?,
         "offset_numerators": coder::offset_numerators(),
         "parameters": lanes::parameters(),

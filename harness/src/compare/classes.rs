@@ -40,7 +40,7 @@ impl PairClass {
                 f.runtime.clone(),
                 f.runtime_version.clone(),
                 f.provider.clone(),
-                f.graph_optimization.clone(),
+                f.graph_optimization,
             )
         };
         if build(left) != build(right) {

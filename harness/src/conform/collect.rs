@@ -90,7 +90,7 @@ fn load(settings: &Settings, target: &Target, asking: &mut Asking<'_>, collected
         tokenizer_sha256: target.tokenizer_sha256.clone(),
         threads: settings.threads,
         provider: "cpu".to_owned(),
-        graph_optimization: settings.graph_optimization.clone(),
+        graph_optimization: settings.graph_optimization,
     };
     let Some(load) = asking.ask("load", &request) else {
         return false;

@@ -122,7 +122,7 @@ fn activations(graph: &InspectResult) -> Activations {
     let half = graph
         .inputs
         .iter()
-        .any(|input| input.name.starts_with("past_key_values.") && input.element_type.ends_with("float16"));
+        .any(|input| input.name.starts_with("past_key_values.") && input.element.ends_with("float16"));
     if half {
         Activations::Float16
     } else {
@@ -144,8 +144,8 @@ fn differences(left: &Fingerprint, right: &Fingerprint) -> Vec<String> {
         ("threads", format!("{:?}", left.threads), format!("{:?}", right.threads)),
         (
             "graph optimisation",
-            text(&left.graph_optimization),
-            text(&right.graph_optimization),
+            format!("{:?}", left.graph_optimization),
+            format!("{:?}", right.graph_optimization),
         ),
         ("system", text(&left.os), text(&right.os)),
         ("architecture", text(&left.arch), text(&right.arch)),

@@ -15,10 +15,24 @@ use crate::compare::Classes;
 use crate::interrupt;
 use crate::report::{FailureEntry, ModelEntry, Report, RunnerEntry, RunnerStatus, SequenceEntry, StageEntry, Verdict};
 use crate::runner::Runner;
-use crate::runner::protocol::{Fingerprint, Hello, HelloResult, Outcome, PROTOCOL_VERSION, PlanParams, Progress};
+use crate::runner::protocol::{
+    Fingerprint, GraphOptimization, Hello, HelloResult, Outcome, PROTOCOL_VERSION, PlanParams, Progress,
+};
 use crate::{Error, ErrorCode, Result};
 
 use collect::Collected;
+
+impl Half for Collected {
+    fn log_mut(&mut self) -> &mut asking::Log {
+        &mut self.log
+    }
+}
+
+impl Half for read_back::Read {
+    fn log_mut(&mut self) -> &mut asking::Log {
+        &mut self.log
+    }
+}
 use inputs::Input;
 
 /// A graph to run, with what it must be and how its containers are written.
@@ -57,8 +71,8 @@ pub struct Settings {
     pub inputs: Vec<Input>,
     /// Threads inside an operator.
     pub threads: u32,
-    /// `disabled`, `basic`, `extended` or `all`.
-    pub graph_optimization: String,
+    /// How far the runtime may rewrite the graph.
+    pub graph_optimization: GraphOptimization,
     /// Plain bytes of a frame.
     pub frame_bytes: u32,
     /// What is allowed between two sets of rows.
@@ -267,7 +281,7 @@ fn run_target(
     observer: &dyn Observer,
 ) -> Result<()> {
     let input_files = inputs::write(&settings.inputs, &folder.join("inputs"))?;
-    let collected: Vec<Collected> = side_by_side(seats, |seat| {
+    let collected: Vec<Collected> = side_by_side(seats, &target.name, |seat| {
         let folder = folder.join(&seat.entry.name);
         collect::collect(settings, target, seat.runner.as_mut(), &input_files, &folder, observer)
     });
@@ -298,7 +312,7 @@ fn run_target(
     report.stages.push(stage(&target.name, "compare", "", compared));
 
     let books = read_back::books(&collected, &settings.inputs);
-    let read: Vec<read_back::Read> = side_by_side(seats, |seat| {
+    let read: Vec<read_back::Read> = side_by_side(seats, &target.name, |seat| {
         let folder = folder.join(&seat.entry.name);
         read_back::read_back(
             target,
@@ -327,17 +341,32 @@ fn run_target(
     std::fs::remove_dir_all(folder).map_err(|source| Error::io("remove", folder, &source))
 }
 
+/// What a runner's half of a run gives; a runner that is gone gives nothing.
+trait Half: Send + Default {
+    /// Where failures are logged.
+    fn log_mut(&mut self) -> &mut asking::Log;
+}
+
 /// Lets all living runners work at once; the answers come in the order of the seats.
-fn side_by_side<T: Send + Default>(seats: &mut [Seat], work: impl Fn(&mut Seat) -> T + Sync) -> Vec<T> {
+fn side_by_side<T: Half>(seats: &mut [Seat], model: &str, work: impl Fn(&mut Seat) -> T + Sync) -> Vec<T> {
+    let names: Vec<String> = seats.iter().map(|seat| seat.entry.name.clone()).collect();
     thread::scope(|scope| {
         let threads: Vec<_> = seats
             .iter_mut()
             .map(|seat| scope.spawn(|| if seat.alive { work(seat) } else { T::default() }))
             .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_default())
-            .collect()
+        let answers = threads.into_iter().zip(&names).map(|(thread, name)| {
+            thread.join().unwrap_or_else(|_| {
+                let mut half = T::default();
+                let error = Error::new(ErrorCode::Internal, format!("the thread that asks {name} panicked"));
+                half.log_mut().broken = true;
+                half.log_mut()
+                    .failures
+                    .push(failure(name, model, "all", error, String::new()));
+                half
+            })
+        });
+        answers.collect()
     })
 }
 

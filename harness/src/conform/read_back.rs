@@ -23,11 +23,22 @@ pub struct Book {
     writer: String,
 }
 
-/// What a runner read, by input and SHA-256 of the container; a text says what was wrong.
+/// What came of reading one container.
+#[derive(Debug)]
+enum Reading {
+    /// The bytes came back.
+    Plain(DecompressResult),
+    /// Other bytes came back.
+    Wrong(String),
+    /// The runner does not read it here, and said why.
+    Skipped,
+}
+
+/// What a runner read, by input and SHA-256 of the container.
 #[derive(Debug, Default)]
 pub struct Read {
     runner: String,
-    books: BTreeMap<(String, String), std::result::Result<DecompressResult, String>>,
+    books: BTreeMap<(String, String), Reading>,
     /// Failures, skips and times.
     pub log: Log,
 }
@@ -77,21 +88,26 @@ pub fn read_back(
             output_file: output_file.clone(),
         };
         let label = format!("decompress {} by {}", book.input, book.writer);
+        let skips = asking.log.skips.len();
+        let key = (book.input.clone(), book.sha256.clone());
         let Some(result) = asking.ask(&label, &request) else {
+            if asking.log.skips.len() > skips {
+                read.books.insert(key, Reading::Skipped);
+            }
             continue;
         };
         let Some(input) = inputs.iter().find(|input| input.name == book.input) else {
             continue;
         };
         let outcome = match check_plain(&output_file, input) {
-            Ok(None) => Ok(result),
-            Ok(Some(wrong)) => Err(wrong),
+            Ok(None) => Reading::Plain(result),
+            Ok(Some(wrong)) => Reading::Wrong(wrong),
             Err(error) => {
                 asking.fail(&label, error);
                 continue;
             }
         };
-        read.books.insert((book.input.clone(), book.sha256.clone()), outcome);
+        read.books.insert(key, outcome);
     }
     read.log = asking.log;
     read
@@ -126,8 +142,9 @@ pub fn sum_up(target: &Target, inputs: &[Input], collected: &[Collected], read: 
                 let outcome = reader.books.get(&(input.name.clone(), written.sha256.clone()));
                 let detail = match outcome {
                     None => "it was not read; see the failed requests".to_owned(),
-                    Some(Err(wrong)) => wrong.clone(),
-                    Some(Ok(result)) => disagreement(input, written, result),
+                    Some(Reading::Skipped) => continue,
+                    Some(Reading::Wrong(wrong)) => wrong.clone(),
+                    Some(Reading::Plain(result)) => disagreement(input, written, result),
                 };
                 report.round_trips.push(RoundTripEntry {
                     model: target.name.clone(),

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// What computed the logits. A value that is not known yet, or never will be, is `None`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Fingerprint {
     /// The runner's language, such as `rust`.
     pub language: String,

@@ -206,19 +206,25 @@ impl Models {
             .collect())
     }
 
-    /// The model that `name_or_folder` stands for, in the given variant or its first one. A folder that the manifest does not
-    /// know is a model of unknown hashes, its variants being `onnx/model_VARIANT.onnx`.
+    /// The variants of a model of the manifest or of a folder. A folder that the manifest does not know is a model of unknown
+    /// hashes, its variants being `onnx/model_VARIANT.onnx`.
+    ///
+    /// # Errors
+    /// `usage` when there is no such model; `io` when the folder cannot be read.
+    pub fn variants_of(&self, name_or_folder: &str) -> Result<Vec<ModelChoice>> {
+        self.variants(name_or_folder)
+            .or_else(|unknown| match Path::new(name_or_folder).canonicalize() {
+                Ok(folder) if folder.is_dir() => self.of_folder(&folder),
+                _ => Err(unknown),
+            })
+    }
+
+    /// The model that `name_or_folder` stands for, in the given variant or its first one.
     ///
     /// # Errors
     /// `usage` when there is no such model or variant; `setup` when its files are not there.
     pub fn choose(&self, name_or_folder: &str, variant: Option<&str>) -> Result<ModelChoice> {
-        let choices = match self.variants(name_or_folder) {
-            Ok(choices) => choices,
-            Err(unknown) => match Path::new(name_or_folder).canonicalize() {
-                Ok(folder) if folder.is_dir() => self.of_folder(&folder)?,
-                _ => return Err(unknown),
-            },
-        };
+        let choices = self.variants_of(name_or_folder)?;
         let known = choices
             .iter()
             .map(|choice| choice.variant.as_str())

@@ -91,10 +91,10 @@ pub fn verdict_line(report: &Report) -> Cell {
 fn models(report: &Report) -> Section {
     let rows = report.models.iter().map(|model| {
         let inputs = model.graph.as_ref().map_or(0, |graph| graph.inputs.len());
-        let batch = model
-            .graph
-            .as_ref()
-            .map_or("?", |graph| graph.batch_policy.batch.as_str());
+        let batch = model.graph.as_ref().map_or_else(
+            || "?".to_owned(),
+            |graph| format!("{:?}", graph.batch_policy.batch).to_lowercase(),
+        );
         vec![
             plain(&model.name),
             plain(&model.file),

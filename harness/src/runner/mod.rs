@@ -4,6 +4,7 @@
 mod lines;
 pub mod process;
 pub mod protocol;
+pub mod serve;
 
 use serde_json::Value;
 

@@ -1,12 +1,13 @@
 //! Owns the messages of PROTOCOL.md as types, and nothing else: no process, no file, no model.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::model::fingerprint::{Fingerprint, GraphOptimization};
+pub use crate::model::graph::GraphView as InspectResult;
 use crate::{Error, ErrorCode, Result};
 
 /// The protocol's version.
@@ -95,36 +96,6 @@ macro_rules! operation {
     };
 }
 
-/// What a runner is made of; printed beside a mismatch and used to find the class of a pair.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Fingerprint {
-    /// Programming language.
-    pub language: String,
-    /// Its version.
-    pub language_version: Option<String>,
-    /// The library that runs the graph.
-    pub runtime: Option<String>,
-    /// Its version.
-    pub runtime_version: Option<String>,
-    /// The execution provider.
-    pub provider: Option<String>,
-    /// Threads inside an operator.
-    pub threads: Option<u32>,
-    /// `disabled`, `basic`, `extended` or `all`.
-    pub graph_optimization: Option<String>,
-    /// Operating system.
-    pub os: Option<String>,
-    /// `x64` or `arm64`.
-    pub arch: Option<String>,
-    /// Instruction sets that matter to kernels; may be empty where the language cannot tell.
-    pub cpu_features: Vec<String>,
-    /// The tokenizer's implementation.
-    pub tokenizer: Option<String>,
-    /// Its version.
-    pub tokenizer_version: Option<String>,
-}
-
 /// `hello`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Hello {
@@ -161,8 +132,8 @@ pub struct Load {
     pub threads: u32,
     /// The execution provider.
     pub provider: String,
-    /// `disabled`, `basic`, `extended` or `all`.
-    pub graph_optimization: String,
+    /// How far the runtime may rewrite the graph.
+    pub graph_optimization: GraphOptimization,
 }
 operation!(Load, "load", LoadResult);
 
@@ -187,54 +158,6 @@ pub struct LoadResult {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Inspect {}
 operation!(Inspect, "inspect", InspectResult);
-
-/// Result of `inspect`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct InspectResult {
-    /// The graph's inputs, in its order.
-    pub inputs: Vec<TensorInfo>,
-    /// The graph's outputs, in its order.
-    pub outputs: Vec<TensorInfo>,
-    /// Domain to version; `""` is the default domain.
-    pub opset: BTreeMap<String, u64>,
-    /// Operator (`domain::op`, or `op` of the default domain) to count.
-    pub ops: BTreeMap<String, u64>,
-    /// Whether more than one lane may be fed at once.
-    pub batch_policy: BatchPolicy,
-    /// The execution provider of the session.
-    pub provider: String,
-}
-
-/// An input or output of a graph.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct TensorInfo {
-    /// Its name.
-    pub name: String,
-    /// Its element type, such as `int64` or `float16`.
-    #[serde(rename = "type")]
-    pub element_type: String,
-    /// Its dimensions.
-    pub shape: Vec<Dimension>,
-}
-
-/// A dimension: fixed, or symbolic.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Dimension {
-    /// A number.
-    Fixed(u64),
-    /// A name; empty where the graph gives none.
-    Symbolic(String),
-}
-
-/// Whether more than one lane may be fed at once, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct BatchPolicy {
-    /// `dynamic` or `static`.
-    pub batch: String,
-    /// For a person to read.
-    pub reason: String,
-}
 
 /// `tokenize`
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -16,7 +16,7 @@ const QUOTED_LINES: usize = 15;
 const MARKER: &str = ".llmzip-lock";
 
 /// What a marker says of an environment made from these bytes.
-pub fn stamp(lock: &Path) -> Result<String> {
+fn stamp(lock: &Path) -> Result<String> {
     let bytes = fs::read(lock).map_err(|source| Error::io("read", lock, &source))?;
     Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
 }
@@ -28,10 +28,15 @@ pub fn is_current(environment: &Path, lock: &Path) -> Result<bool> {
     Ok(marker.lines().any(|line| line == stamp))
 }
 
-/// Says that `environment` was made from `lock`.
-pub fn mark(environment: &Path, lock: &Path) -> Result<()> {
+/// Says that `environment` was made from `locks`.
+pub fn mark(environment: &Path, locks: &[&Path]) -> Result<()> {
+    let mut stamps = String::new();
+    for lock in locks {
+        stamps.push_str(&stamp(lock)?);
+        stamps.push('\n');
+    }
     let path = environment.join(MARKER);
-    fs::write(&path, stamp(lock)? + "\n").map_err(|source| Error::io("write", &path, &source))
+    fs::write(&path, stamps).map_err(|source| Error::io("write", &path, &source))
 }
 
 /// Runs an installer; its output is shown only when it fails.

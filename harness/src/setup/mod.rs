@@ -9,6 +9,7 @@ mod python;
 mod tools;
 
 pub use layout::Layout;
+pub use python::Packages;
 
 use std::path::PathBuf;
 
@@ -22,23 +23,12 @@ pub trait Narrator {
     fn ended(&mut self);
 }
 
-/// What runners are started with.
-#[derive(Clone, Debug)]
-pub struct Environment {
-    /// Python of the runner's environment.
-    pub python: PathBuf,
-    /// Node, if there is one.
-    pub node: PathBuf,
-    /// The ONNX Runtime library of the Python wheel.
-    pub onnxruntime: PathBuf,
-}
-
 /// Makes the Python environment where it is missing or out of date.
 ///
 /// # Errors
 /// `setup` when a tool is missing or an installation fails.
-pub fn prepare_python(layout: &Layout, narrator: &mut dyn Narrator) -> Result<PathBuf> {
-    python::prepare(layout, narrator)
+pub fn prepare_python(layout: &Layout, packages: Packages, narrator: &mut dyn Narrator) -> Result<PathBuf> {
+    python::prepare(layout, packages, narrator)
 }
 
 /// Makes the Node environment where it is missing or out of date.
@@ -55,18 +45,6 @@ pub fn prepare_node(layout: &Layout, narrator: &mut dyn Narrator) -> Result<Path
 /// `setup` when there is none.
 pub fn find_onnxruntime(layout: &Layout) -> Result<PathBuf> {
     library::find(layout)
-}
-
-/// Everything at once.
-///
-/// # Errors
-/// `setup`, as its parts.
-pub fn prepare(layout: &Layout, narrator: &mut dyn Narrator) -> Result<Environment> {
-    Ok(Environment {
-        python: prepare_python(layout, narrator)?,
-        node: prepare_node(layout, narrator)?,
-        onnxruntime: find_onnxruntime(layout)?,
-    })
 }
 
 /// One line of `llmzip doctor`.

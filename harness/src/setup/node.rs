@@ -25,7 +25,7 @@ pub fn prepare(layout: &Layout, narrator: &mut dyn Narrator) -> Result<PathBuf> 
             .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
             .current_dir(layout.js_runner());
         environment::install(narrator, "installing the Node packages", &mut command)?;
-        environment::mark(&modules(layout), &lock(layout))?;
+        environment::mark(&modules(layout), &[&lock(layout)])?;
     }
     Ok(node.path)
 }

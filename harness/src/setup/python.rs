@@ -11,19 +11,32 @@ use crate::{Error, ErrorCode, Result};
 /// The uv that is installed where none is found.
 const UV_REQUIREMENT: &str = "uv==0.13.9";
 
-fn lock(layout: &Layout) -> PathBuf {
-    layout.py_runner().join("requirements.lock")
+/// Which packages an environment must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packages {
+    /// What the runner needs.
+    Runtime,
+    /// Also what its tests and checks need.
+    Development,
+}
+
+fn lock(layout: &Layout, packages: Packages) -> PathBuf {
+    layout.py_runner().join(match packages {
+        Packages::Runtime => "requirements.lock",
+        Packages::Development => "requirements-dev.lock",
+    })
 }
 
 fn private_uv(layout: &Layout) -> PathBuf {
     layout.private().join("uv")
 }
 
-/// Gives the environment's Python, after making the environment where that is needed.
-pub fn prepare(layout: &Layout, narrator: &mut dyn Narrator) -> Result<PathBuf> {
+/// Gives the environment's Python, after making the environment where that is needed. Nothing is ever taken out of it.
+pub fn prepare(layout: &Layout, packages: Packages, narrator: &mut dyn Narrator) -> Result<PathBuf> {
     let environment = layout.virtual_env();
     let python = venv_executable(&environment, "python");
-    if python.is_file() && environment::is_current(&environment, &lock(layout))? {
+    let wanted = lock(layout, packages);
+    if python.is_file() && environment::is_current(&environment, &wanted)? {
         return Ok(python);
     }
     let uv = prepare_uv(layout, narrator)?;
@@ -40,9 +53,10 @@ pub fn prepare(layout: &Layout, narrator: &mut dyn Narrator) -> Result<PathBuf> 
     command
         .args(["pip", "install", "--quiet", "--require-hashes", "--python"])
         .arg(&python);
-    command.arg("--requirement").arg(lock(layout));
+    command.arg("--requirement").arg(&wanted);
     environment::install(narrator, "installing the Python packages", &mut command)?;
-    environment::mark(&environment, &lock(layout))?;
+    // The development lock holds everything that the runtime lock holds.
+    environment::mark(&environment, &[&lock(layout, Packages::Runtime), &wanted])?;
     Ok(python)
 }
 
@@ -86,7 +100,7 @@ pub fn examine_uv(layout: &Layout) -> Result<String> {
 pub fn examine(layout: &Layout) -> Result<String> {
     let environment = layout.virtual_env();
     let python = venv_executable(&environment, "python");
-    if python.is_file() && environment::is_current(&environment, &lock(layout))? {
+    if python.is_file() && environment::is_current(&environment, &lock(layout, Packages::Runtime))? {
         return Ok(format!("up to date ({})", environment.display()));
     }
     Err(Error::new(

@@ -1,0 +1,67 @@
+"""The one test command: every check of the three languages, in the order in which they fail fastest.
+
+Owns what is called, not what is tested. Standard library only: it runs before any environment is made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(title: str, *command: str | Path, cwd: Path = ROOT) -> None:
+    """Run one check; a failure ends everything with its exit code."""
+    print(f"== {title}", flush=True)
+    started = time.monotonic()
+    executable = shutil.which(str(command[0])) or str(command[0])
+    code = subprocess.run([executable, *map(str, command[1:])], cwd=cwd, check=False).returncode
+    print(f"-- {title}: {'ok' if code == 0 else f'FAILED ({code})'}, {time.monotonic() - started:.0f} s", flush=True)
+    if code != 0:
+        sys.exit(code)
+
+
+def rust() -> None:
+    """Format, lints, tests."""
+    run("rustfmt", "cargo", "fmt", "--check")
+    run("clippy", "cargo", "clippy", "--quiet", "--all-targets", "--", "--deny", "warnings")
+    run("cargo test", "cargo", "test", "--quiet")
+
+
+def python() -> None:
+    """Lints, types, tests."""
+    folder = ROOT / "py-runner"
+    scripts = folder / ".venv" / ("Scripts" if os.name == "nt" else "bin")
+    python = scripts / "python"
+    run("ruff", python, "-m", "ruff", "check", ".", cwd=folder)
+    run("ruff format", python, "-m", "ruff", "format", "--check", ".", cwd=folder)
+    run("mypy", python, "-m", "mypy", cwd=folder)
+    run("pytest", python, "-m", "pytest", "-q", cwd=folder)
+
+
+def javascript() -> None:
+    """Lints, types, tests."""
+    run("npm test", "npm", "test", "--silent", cwd=ROOT / "js-runner")
+
+
+LANGUAGES = {"rust": rust, "python": python, "javascript": javascript}
+
+
+def main() -> None:
+    """Make the environments, then run the checks of the languages that were asked for."""
+    parser = argparse.ArgumentParser(description="Run every check of the three languages.")
+    parser.add_argument("languages", nargs="*", choices=[[], *LANGUAGES], help="all unless named")
+    arguments = parser.parse_args()
+    run("set-up", "cargo", "run", "--quiet", "--", "setup", "--dev")
+    for language in arguments.languages or LANGUAGES:
+        LANGUAGES[language]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,343 @@
+//! A runner without a model, for the harness's own tests: it answers every operation plausibly, or with one deliberate fault.
+//! Tokens are bytes, logits are arithmetic on the position, and a "container" is the plain bytes behind a marker.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use llmzip::conform::inputs::{sha256, tokens_sha256};
+use llmzip::runner::protocol::{
+    Compress, CompressResult, Decompress, DecompressResult, Detokenize, DetokenizeResult, Fingerprint, HelloResult,
+    Load, LoadResult, Logprobs, LogprobsResult, PROTOCOL_VERSION, Progress, Skip, Tokenize, TokenizeResult,
+};
+use llmzip::runner::serve::{Handler, serve, take_stdout};
+use llmzip::runner::{OnProgress, RawOutcome};
+use llmzip::{Error, ErrorCode, Result};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+const VOCAB_SIZE: u32 = 256;
+const MARKER: &[u8] = b"FAKE";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Fault {
+    /// None: an honest runner.
+    None,
+    /// One logit of the tenth row is off by 0.001.
+    WrongLogit,
+    /// One logit of the tenth row is NaN.
+    NotFinite,
+    /// The coded log-probs are off.
+    WrongCoded,
+    /// The sequence has another token.
+    WrongToken,
+    /// The logits file is cut short.
+    ShortFile,
+    /// Replies carry another id.
+    WrongId,
+    /// Replies are no JSON.
+    Nonsense,
+    /// Replies have another shape than the schema's.
+    WrongShape,
+    /// Says that it loaded another model.
+    LiesAboutHash,
+    /// Refuses the model's hash.
+    Refuses,
+    /// Ends with code 3 when asked for log-probs.
+    Dies,
+    /// Never answers `logprobs`, and ignores the end of stdin and SIGTERM as far as it can.
+    Hangs,
+    /// Answers `logprobs` late, but tells of progress.
+    SlowWithProgress,
+    /// Writes to stdout between replies.
+    PrintsToStdout,
+    /// Writes megabytes to stderr.
+    Talks,
+    /// Sends a line without end.
+    EndlessLine,
+    /// Decompresses to other bytes.
+    WrongBytes,
+    /// Fails to decompress, with an error.
+    FailsToRead,
+    /// Skips `inspect` and `decompress`.
+    Skips,
+    /// Speaks another version of the protocol.
+    OtherVersion,
+    /// Starts a process that outlives it, then dies.
+    LeavesAChild,
+}
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[arg(long, value_enum, default_value = "none")]
+    fault: Fault,
+    /// Where a fault leaves a trace for the test.
+    #[arg(long)]
+    trace: Option<PathBuf>,
+    /// The version of the runtime that the fingerprint claims.
+    #[arg(long, default_value = "1.0")]
+    runtime_version: String,
+}
+
+struct Fake {
+    arguments: Arguments,
+    fault: Fault,
+    raw: Box<dyn Write>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let stdout = take_stdout().and_then(|out| {
+        let raw = out
+            .try_clone()
+            .map_err(|source| Error::io("duplicate", Path::new("stdout"), &source))?;
+        Ok((out, raw))
+    });
+    let result = stdout.and_then(|(out, raw)| {
+        let mut fake = Fake {
+            fault: arguments.fault,
+            arguments,
+            raw: Box::new(raw),
+        };
+        let replies = Spoiled {
+            fault: fake.fault,
+            inner: out,
+        };
+        serve(&mut fake, io::stdin().lock(), replies)
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => ExitCode::from(error.code.exit_code()),
+    }
+}
+
+/// Spoils replies on their way out.
+struct Spoiled<W> {
+    fault: Fault,
+    inner: W,
+}
+
+impl<W: Write> Write for Spoiled<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.fault {
+            Fault::WrongId => {
+                let mut line: Value = serde_json::from_slice(bytes)?;
+                line["id"] = json!(4711);
+                self.inner.write_all(format!("{line}\n").as_bytes())?;
+            }
+            Fault::Nonsense => self.inner.write_all(b"\x1b[31mnonsense\n")?,
+            _ => self.inner.write_all(bytes)?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+fn parse<T: DeserializeOwned>(params: Value) -> Result<T> {
+    serde_json::from_value(params).map_err(|source| Error::new(ErrorCode::Usage, source.to_string()))
+}
+
+fn done(value: impl serde::Serialize) -> Result<RawOutcome> {
+    serde_json::to_value(value)
+        .map(RawOutcome::Done)
+        .map_err(|source| Error::new(ErrorCode::Internal, source.to_string()))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).map_err(|source| Error::io("write", path, &source))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).map_err(|source| Error::io("read", path, &source))
+}
+
+impl Fake {
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint {
+            language: "fake".to_owned(),
+            runtime: Some("arithmetic".to_owned()),
+            runtime_version: Some(self.arguments.runtime_version.clone()),
+            ..Fingerprint::default()
+        }
+    }
+
+    fn load(&self, request: Load) -> Result<RawOutcome> {
+        if self.fault == Fault::Refuses {
+            return Err(Error::new(ErrorCode::Integrity, "the model is another one").with_hint("fetch it again"));
+        }
+        let lie = self.fault == Fault::LiesAboutHash;
+        done(LoadResult {
+            model_sha256: if lie { "0".repeat(64) } else { request.model_sha256 },
+            tokenizer_sha256: request.tokenizer_sha256,
+            vocab_size: VOCAB_SIZE,
+            tokenizer_size: VOCAB_SIZE,
+            logits_type: "float32".to_owned(),
+            fingerprint: self.fingerprint(),
+        })
+    }
+
+    fn logprobs(&mut self, request: Logprobs, on_progress: OnProgress<'_>) -> Result<RawOutcome> {
+        match self.fault {
+            Fault::Dies => std::process::exit(3),
+            Fault::Hangs => loop {
+                thread::sleep(Duration::from_secs(1));
+            },
+            Fault::SlowWithProgress => {
+                for done in 0..6 {
+                    on_progress(Progress { done, total: 6 })?;
+                    thread::sleep(Duration::from_millis(100));
+                }
+            }
+            Fault::EndlessLine => {
+                let block = vec![b'x'; 1 << 20];
+                while self.raw.write_all(&block).is_ok() {}
+            }
+            Fault::LeavesAChild => {
+                if let Some(trace) = &self.arguments.trace {
+                    let child = std::process::Command::new("sleep").arg("600").spawn();
+                    let id = child.map_or(0, |child| child.id());
+                    write(trace, id.to_string().as_bytes())?;
+                }
+                std::process::exit(3);
+            }
+            _ => {}
+        }
+        let mut logits = Vec::new();
+        for row in 0..request.ids.len() {
+            for token in 0..VOCAB_SIZE {
+                let position = u32::try_from(row).unwrap_or(u32::MAX);
+                let mut logit = f32::from(u8::try_from((position * 31 + token * 7) % 97).unwrap_or(0)) / 16.0;
+                if row == 9 && token == 5 {
+                    match self.fault {
+                        Fault::WrongLogit => logit += 0.001,
+                        Fault::NotFinite => logit = f32::NAN,
+                        _ => {}
+                    }
+                }
+                logits.extend(logit.to_le_bytes());
+            }
+        }
+        if self.fault == Fault::ShortFile {
+            logits.pop();
+        }
+        write(&request.logits_file, &logits)?;
+        let coded = if self.fault == Fault::WrongCoded {
+            -2.0_f64
+        } else {
+            -1.0
+        };
+        write(&request.coded_file, &coded.to_le_bytes().repeat(request.ids.len()))?;
+        done(LogprobsResult {
+            rows: request.ids.len() as u64,
+            vocab_size: VOCAB_SIZE,
+            logits_type: "float32".to_owned(),
+        })
+    }
+
+    fn compress(&self, request: &Compress) -> Result<RawOutcome> {
+        let plain = read(&request.input_file)?;
+        let container = [MARKER, &plain].concat();
+        write(&request.output_file, &container)?;
+        let ids: Vec<u32> = plain.iter().copied().map(u32::from).collect();
+        done(CompressResult {
+            plain_bytes: plain.len() as u64,
+            plain_sha256: sha256(&plain),
+            container_bytes: container.len() as u64,
+            stream_bytes: plain.len() as u64,
+            tokens: ids.len() as u64,
+            tokens_sha256: tokens_sha256(&ids),
+            entropy_bits: 8.0 * f64::from(u32::try_from(plain.len()).unwrap_or(0)),
+        })
+    }
+
+    fn decompress(&self, request: &Decompress) -> Result<RawOutcome> {
+        if self.fault == Fault::FailsToRead {
+            return Err(Error::format("the container ends too early"));
+        }
+        let container = read(&request.input_file)?;
+        let mut plain = container.strip_prefix(MARKER).unwrap_or_default().to_vec();
+        let honest = plain.clone();
+        if self.fault == Fault::WrongBytes {
+            plain.push(b'!');
+        }
+        write(&request.output_file, &plain)?;
+        let ids: Vec<u32> = honest.iter().copied().map(u32::from).collect();
+        done(DecompressResult {
+            plain_bytes: honest.len() as u64,
+            plain_sha256: sha256(&honest),
+            tokens: ids.len() as u64,
+            tokens_sha256: tokens_sha256(&ids),
+        })
+    }
+}
+
+impl Handler for Fake {
+    fn handle(&mut self, op: &str, params: Value, on_progress: OnProgress<'_>) -> Result<RawOutcome> {
+        match self.fault {
+            Fault::PrintsToStdout if op == "tokenize" => {
+                let _ = self.raw.write_all(b"Loading weights: 100%\n");
+            }
+            Fault::Talks => {
+                let _ = io::stderr().write_all("all is well\n".repeat(100_000).as_bytes());
+            }
+            _ => {}
+        }
+        let skips = self.fault == Fault::Skips && (op == "inspect" || op == "decompress");
+        if skips {
+            return Ok(RawOutcome::Skipped(Skip {
+                reason: "not on a Sunday".to_owned(),
+            }));
+        }
+        if self.fault == Fault::WrongShape && op == "tokenize" {
+            return done(json!({ "tokens": "many" }));
+        }
+        match op {
+            "hello" => done(HelloResult {
+                protocol: if self.fault == Fault::OtherVersion {
+                    99
+                } else {
+                    PROTOCOL_VERSION
+                },
+                name: "fake".to_owned(),
+                ops: Vec::new(),
+                fingerprint: self.fingerprint(),
+            }),
+            "load" => self.load(parse(params)?),
+            "inspect" => done(json!({
+                "inputs": [{"name": "input_ids", "type": "int64", "shape": ["batch", "sequence"]}],
+                "outputs": [{"name": "logits", "type": "float32", "shape": ["batch", "sequence", VOCAB_SIZE]}],
+                "opset": {"": 21},
+                "ops": {"Add": 1},
+                "batch_policy": {"batch": "dynamic", "reason": "dimension 0 is symbolic everywhere"},
+                "provider": "cpu",
+            })),
+            "tokenize" => {
+                let request: Tokenize = parse(params)?;
+                let mut ids: Vec<u32> = request.text.bytes().map(u32::from).collect();
+                if let (Fault::WrongToken, Some(id)) = (self.fault, ids.last_mut()) {
+                    *id += 1;
+                }
+                done(TokenizeResult { ids })
+            }
+            "detokenize" => {
+                let request: Detokenize = parse(params)?;
+                let bytes: Vec<u8> = request.ids.iter().map(|id| id.to_le_bytes()[0]).collect();
+                done(DetokenizeResult {
+                    text: String::from_utf8_lossy(&bytes).into_owned(),
+                })
+            }
+            "logprobs" => self.logprobs(parse(params)?, on_progress),
+            "compress" => self.compress(&parse(params)?),
+            "decompress" => self.decompress(&parse(params)?),
+            "bye" => done(json!({})),
+            other => Err(Error::new(ErrorCode::Usage, format!("there is no operation {other}"))),
+        }
+    }
+}

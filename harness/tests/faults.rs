@@ -1,0 +1,270 @@
+//! A run over fake runners, each with one deliberate fault: the fault must show in the right row of the report, with the right
+//! exit code, and the honest runners must be judged as if nothing had happened.
+
+mod support;
+
+use llmzip::ErrorCode;
+use llmzip::compare::classes::PairVerdict;
+use llmzip::report::{Report, RunnerStatus};
+
+/// What a fault must lead to.
+struct Expected {
+    exit_code: u8,
+    /// Code and request of the faulty runner's failures.
+    failures: &'static [(ErrorCode, &'static str)],
+    /// Pairs with the faulty runner that diverge.
+    diverged: usize,
+    /// Checks of the faulty runner that fail.
+    checks: usize,
+    /// Round trips that fail.
+    round_trips: usize,
+}
+
+const NOTHING: Expected = Expected {
+    exit_code: 0,
+    failures: &[],
+    diverged: 0,
+    checks: 0,
+    round_trips: 0,
+};
+
+/// Runs two honest fakes and one with `fault`, and holds the report to `expected`.
+fn check(fault: &str, expected: &Expected) -> Report {
+    let members = vec![
+        support::member("left", &[]),
+        support::member("faulty", &["--fault", fault]),
+        support::member("right", &[]),
+    ];
+    let report = support::run(members);
+    let failures: Vec<_> = report
+        .failures
+        .iter()
+        .map(|f| (f.error.code, f.request.as_str()))
+        .collect();
+    assert_eq!(failures, expected.failures, "{fault}: {:#?}", report.failures);
+    assert!(
+        report.failures.iter().all(|failure| failure.runner == "faulty"),
+        "{fault}"
+    );
+    let diverged: Vec<_> = report
+        .pairs
+        .iter()
+        .filter(|pair| pair.verdict == PairVerdict::Diverged)
+        .collect();
+    assert!(
+        diverged
+            .iter()
+            .all(|pair| pair.left == "faulty" || pair.right == "faulty"),
+        "{fault}: {diverged:#?}"
+    );
+    assert_eq!(diverged.len(), expected.diverged, "{fault}: {diverged:#?}");
+    let checks: Vec<_> = report.checks.iter().filter(|check| !check.ok).collect();
+    assert_eq!(checks.len(), expected.checks, "{fault}: {checks:#?}");
+    let trips: Vec<_> = report.round_trips.iter().filter(|trip| !trip.ok).collect();
+    assert_eq!(trips.len(), expected.round_trips, "{fault}: {trips:#?}");
+    assert_eq!(report.exit_code(), expected.exit_code, "{fault}");
+    let honest: Vec<_> = report
+        .pairs
+        .iter()
+        .filter(|pair| pair.left == "left" && pair.right == "right")
+        .collect();
+    assert_eq!(honest.len(), 3, "{fault}: the honest pair is compared in all plans");
+    assert!(
+        honest.iter().all(|pair| pair.verdict == PairVerdict::BitExact),
+        "{fault}"
+    );
+    let status = report
+        .runners
+        .iter()
+        .find(|runner| runner.name == "faulty")
+        .unwrap()
+        .status;
+    let failed = !expected.failures.is_empty();
+    assert_eq!(status == RunnerStatus::Failed, failed, "{fault}");
+    report
+}
+
+#[test]
+fn an_honest_runner_passes() {
+    let report = check("none", &NOTHING);
+    assert_eq!(report.pairs.len(), 3 * 3 + 3);
+    assert_eq!(report.round_trips.len(), 2 * 9);
+}
+
+#[test]
+fn wrong_numbers_diverge() {
+    // Four plans' rows: three shared plans with each of two runners, and the runner's own pair of plans is equal.
+    check(
+        "wrong-logit",
+        &Expected {
+            exit_code: 1,
+            diverged: 6,
+            ..NOTHING
+        },
+    );
+    check(
+        "not-finite",
+        &Expected {
+            exit_code: 1,
+            diverged: 7,
+            ..NOTHING
+        },
+    );
+    check(
+        "wrong-coded",
+        &Expected {
+            exit_code: 1,
+            diverged: 6,
+            ..NOTHING
+        },
+    );
+}
+
+#[test]
+fn a_divergence_names_its_place() {
+    let report = check(
+        "wrong-logit",
+        &Expected {
+            exit_code: 1,
+            diverged: 6,
+            ..NOTHING
+        },
+    );
+    let pair = report
+        .pairs
+        .iter()
+        .find(|pair| pair.verdict == PairVerdict::Diverged)
+        .unwrap();
+    let place = pair.stats.first_divergence.unwrap().place;
+    assert_eq!((place.position, place.token), (9, 5));
+    assert_eq!(pair.stats.worst.map(|worst| worst.position), Some(9));
+    assert!(pair.stats.smallest_tolerance > 9e-4 && pair.stats.smallest_tolerance <= 1e-3);
+}
+
+#[test]
+fn other_tokens_are_no_pair_but_a_failed_check() {
+    // The text does not come back from other tokens either.
+    let report = check(
+        "wrong-token",
+        &Expected {
+            exit_code: 1,
+            checks: 2,
+            ..NOTHING
+        },
+    );
+    assert!(
+        report
+            .pairs
+            .iter()
+            .all(|pair| (pair.left == "faulty") == (pair.right == "faulty"))
+    );
+}
+
+#[test]
+fn a_broken_runner_is_one_failed_row() {
+    let runner = |request| Expected {
+        exit_code: 5,
+        failures: request,
+        ..NOTHING
+    };
+    check("dies", &runner(&[(ErrorCode::Runner, "logprobs prefill")]));
+    check("hangs", &runner(&[(ErrorCode::Runner, "logprobs prefill")]));
+    check("endless-line", &runner(&[(ErrorCode::Runner, "logprobs prefill")]));
+    check("short-file", &runner(&[(ErrorCode::Runner, "logprobs prefill")]));
+    check("prints-to-stdout", &runner(&[(ErrorCode::Runner, "tokenize")]));
+    check("wrong-shape", &runner(&[(ErrorCode::Runner, "tokenize")]));
+    check("wrong-id", &runner(&[(ErrorCode::Runner, "hello")]));
+    check("nonsense", &runner(&[(ErrorCode::Runner, "hello")]));
+    check("other-version", &runner(&[(ErrorCode::Runner, "hello")]));
+}
+
+#[test]
+fn integrity_comes_before_everything() {
+    let integrity = Expected {
+        exit_code: 4,
+        failures: &[(ErrorCode::Integrity, "load")],
+        ..NOTHING
+    };
+    check("lies-about-hash", &integrity);
+    check("refuses", &integrity);
+}
+
+#[test]
+fn progress_keeps_a_slow_runner_alive() {
+    check("slow-with-progress", &NOTHING);
+}
+
+#[test]
+fn stderr_is_never_a_failure() {
+    check("talks", &NOTHING);
+}
+
+#[test]
+fn wrong_bytes_are_found_by_the_orchestrator() {
+    // Three writers agree to the byte, so the faulty reader spoils three rows for each of the two inputs.
+    check(
+        "wrong-bytes",
+        &Expected {
+            exit_code: 1,
+            round_trips: 6,
+            ..NOTHING
+        },
+    );
+}
+
+#[test]
+fn a_reader_that_fails_is_told_from_wrong_bytes() {
+    let failures = &[
+        (ErrorCode::Format, "decompress text by left"),
+        (ErrorCode::Format, "decompress empty by left"),
+    ];
+    check(
+        "fails-to-read",
+        &Expected {
+            exit_code: 1,
+            failures,
+            round_trips: 6,
+            ..NOTHING
+        },
+    );
+}
+
+#[test]
+fn skips_have_reasons_and_are_no_failures() {
+    let report = check("skips", &NOTHING);
+    let skips: Vec<_> = report
+        .skips
+        .iter()
+        .map(|skip| (skip.request.as_str(), skip.reason.as_str()))
+        .collect();
+    assert_eq!(skips.len(), 3);
+    assert!(skips.iter().all(|(_, reason)| *reason == "not on a Sunday"));
+    assert!(
+        report.round_trips.iter().all(|trip| trip.decoder != "faulty"),
+        "what was skipped is no row"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_that_a_runner_started_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("child");
+    let fault = ["--fault", "leaves-a-child", "--trace", trace.to_str().unwrap()];
+    let report = support::run(vec![support::member("left", &[]), support::member("faulty", &fault)]);
+    assert_eq!(report.exit_code(), 5);
+    let child: i32 = std::fs::read_to_string(&trace).unwrap().parse().unwrap();
+    // A killed orphan may be a zombie until init reaps it; it must not run.
+    let gone = (0..200).any(|_| {
+        let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        let gone = state.is_empty() || state.contains(") Z ");
+        if !gone {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        gone
+    });
+    assert!(
+        gone || !std::path::Path::new("/proc").is_dir(),
+        "process {child} still runs"
+    );
+}

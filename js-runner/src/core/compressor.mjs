@@ -224,7 +224,7 @@ export async function pathsOfKnownTokens({ source }, policy, lanes, ids, progres
   for await (const { index, lane, step, logits } of rowsOfKnownTokens(source, policy, { lanes, chunk: 1 }, ids)) {
     const row = asRow(logits, scratch);
     path(treeMasses(row, masses), ids[index], vocabSize, paths[lane], step);
-    nats -= logProb(row, ids[index]);
+    nats -= logProb(row, ids[index], masses);
     done += 1;
     progress(done, ids.length);
   }

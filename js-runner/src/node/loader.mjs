@@ -12,7 +12,7 @@ import { ModelError, SetupError, UnsupportedError, UsageError, VocabularyError }
 import { readGraphContent, readSignature } from '../core/model/graph.mjs';
 import { sha256Hex, verifySha256 } from '../core/model/provenance.mjs';
 import { SessionSource } from '../core/model/session.mjs';
-import { tokenizerSize, withUnicodeClasses, wrapTokenizer } from '../core/model/tokenizer.mjs';
+import { tokenizerSize, alignTokenizer, wrapTokenizer } from '../core/model/tokenizer.mjs';
 import { reason } from './data-stream.mjs';
 import { readModelFile } from './files.mjs';
 
@@ -77,7 +77,7 @@ export async function loadModel(modelDir, modelFile, settings = DEFAULT_SETTINGS
     // Only what the hashed files say decides: not the loading hints of the config, not a second file about the tokenizer.
     'config.json': toBytes({ ...config, 'transformers.js_config': {} }),
     'generation_config.json': toBytes({}),
-    'tokenizer.json': toBytes(withUnicodeClasses(tokenizerJson)),
+    'tokenizer.json': toBytes(alignTokenizer(tokenizerJson)),
     'tokenizer_config.json': toBytes({ tokenizer_class: 'PreTrainedTokenizer' }),
     [modelFile]: modelBytes,
   });

@@ -11,6 +11,8 @@ import { PROBABILITY_TABLE, TABLE_ENTRIES } from './probability-table.mjs';
 const TWO_OVER_PI = 2 / Math.PI;
 // Covers what exp, ln, atan and the order of summation may differ by between two machines.
 const SLACK = 2 ** -30;
+// The probabilities end long before this; beyond it binary64 could not tell the position from a boundary near 1.
+const LIMIT = 30;
 
 /**
  * Cost of an event of probability `p` 65536ths, in 2^-16 bits.
@@ -54,7 +56,7 @@ export function offsetNumerator(k) {
  * @returns {number}
  */
 export function position(v) {
-  return TWO_OVER_PI * Math.atan(Math.exp(v / 3));
+  return TWO_OVER_PI * Math.atan(Math.exp(Math.min(Math.max(v, -LIMIT), LIMIT) / 3));
 }
 
 /** A grid of `cells` cells that can be shifted by `offsets` offsets and withstands differences of `eps` nats. */

@@ -115,11 +115,12 @@ export function path(masses, id, vocabSize, out, token) {
  *
  * @param {Row} row
  * @param {number} id
+ * @param {Float64Array} [masses] of the row, where they are at hand: the root's is the sum
  * @returns {number}
  */
-export function logProb(row, id) {
+export function logProb(row, id, masses) {
   const m = rowMaximum(row);
-  return row[id] - m - logSum(row, m);
+  return row[id] - m - (masses ? Math.log(masses[1]) : logSum(row, m));
 }
 
 /**

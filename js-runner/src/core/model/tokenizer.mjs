@@ -31,31 +31,71 @@ const BYTE_LEVEL_PIECES =
   '|\\p{White_Space}+(?!\\P{White_Space})|\\p{White_Space}+';
 
 /**
- * tokenizer.json with those pre-tokenizers that transformers.js reads differently written as the regular expressions that they are.
+ * tokenizer.json with those parts that transformers.js reads otherwise than the original written so that it reads them alike.
  *
  * @param {any} json the parsed file
  * @returns {any}
  */
-export function withUnicodeClasses(json) {
-  return { ...json, pre_tokenizer: repairPreTokenizer(json.pre_tokenizer) };
+export function alignTokenizer(json) {
+  return { ...json, pre_tokenizer: alignPreTokenizer(json.pre_tokenizer, symbolsWithoutToken(json.model)) };
 }
 
 /**
  * @param {any} part
+ * @param {string[]} dropped
  * @returns {any}
  */
-function repairPreTokenizer(part) {
+function alignPreTokenizer(part, dropped) {
   switch (part?.type) {
     case 'Sequence':
-      return { ...part, pretokenizers: part.pretokenizers.map(repairPreTokenizer) };
+      return {
+        ...part,
+        pretokenizers: part.pretokenizers.map((/** @type {any} */ inner) => alignPreTokenizer(inner, dropped)),
+      };
     case 'Digits':
       return split(part.individual_digits ? UNICODE_NUMBER : `${UNICODE_NUMBER}+`);
-    case 'ByteLevel':
-      if (part.use_regex === false || part.add_prefix_space) return part;
-      return { type: 'Sequence', pretokenizers: [split(BYTE_LEVEL_PIECES), { ...part, use_regex: false }] };
+    case 'ByteLevel': {
+      const parts = [part];
+      if (part.use_regex !== false && !part.add_prefix_space) {
+        parts.splice(0, 1, split(BYTE_LEVEL_PIECES), { ...part, use_regex: false });
+      }
+      if (dropped.length > 0) parts.push(drop(dropped));
+      return { type: 'Sequence', pretokenizers: parts };
+    }
     default:
       return part;
   }
+}
+
+/**
+ * Byte-level symbols that the vocabulary lacks. The original drops them before it merges, so that their neighbours may merge.
+ *
+ * @param {any} model
+ * @returns {string[]}
+ */
+function symbolsWithoutToken(model) {
+  if (model?.type !== 'BPE' || model.unk_token || model.byte_fallback) return [];
+  const vocab = new Set(Object.keys(model.vocab ?? {}));
+  return byteLevelAlphabet().filter((symbol) => !vocab.has(symbol));
+}
+
+/**
+ * The characters that stand for the 256 bytes: printable ones for themselves, the others from U+0100 on.
+ *
+ * @returns {string[]}
+ */
+function byteLevelAlphabet() {
+  let next = 0x100;
+  return Array.from({ length: 256 }, (_, byte) => {
+    const isPrintable = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
+    return String.fromCharCode(isPrintable ? byte : next++);
+  });
+}
+
+/** @param {string[]} symbols */
+function drop(symbols) {
+  const codes = symbols.map((symbol) => `\\u${symbol.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return { type: 'Replace', pattern: { Regex: `[${codes.join('')}]` }, content: '' };
 }
 
 /** @param {string} regex */

@@ -1,0 +1,288 @@
+/** Bytes to a container and back, on synthetic models. */
+
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import fc from 'fast-check';
+import { decompress } from '../src/core/compressor.mjs';
+import { ByteReader } from '../src/core/container/bytes.mjs';
+import { parseEps } from '../src/core/container/eps.mjs';
+import { readFrame, readPreamble, writeCodedFrame, writeEnd } from '../src/core/container/layout.mjs';
+import {
+  DivergenceError,
+  FormatError,
+  IntegrityError,
+  LlmzipError,
+  ModelError,
+  UsageError,
+  VocabularyError,
+} from '../src/core/errors.mjs';
+import { sha256Hex } from '../src/core/model/provenance.mjs';
+import { compressBytes, decompressBytes, Sink } from './support/streams.mjs';
+import { syntheticModel } from './support/synthetic.mjs';
+
+const POLICY = { startToken: 0, window: 16, overlap: 4 };
+const SETTINGS = { eps: parseEps('5e-5'), policy: POLICY, lanes: 2 };
+const TEXT = Buffer.from('the 10 and 10 ing, compress the \n日本 and 😀, '.repeat(6));
+const FAVOURS = TEXT.toString();
+const PREAMBLE_AND_END = 71 + 6 * 8 + 33 + 4 + 33;
+const STORED_OVERHEAD = 13;
+
+const plains = fc
+  .array(
+    fc.oneof(
+      fc.uint8Array({ maxLength: 12 }),
+      fc
+        .constantFrom('the ', 'and ', 'ing', '10', '\n', 'é', '日本', '😀', 'Z', '\r\n', '\0')
+        .map((text) => Buffer.from(text)),
+      fc.string({ unit: 'binary', maxLength: 6 }).map((text) => Buffer.from(text)),
+    ),
+    { maxLength: 40 },
+  )
+  .map((pieces) => Uint8Array.from(Buffer.concat(pieces)));
+
+const settings = fc
+  .record({
+    eps: fc.constantFrom('0', '1e-6', '5e-5', '1e-3', '2e-2', '5e-1').map(parseEps),
+    lanes: fc.integer({ min: 1, max: 7 }),
+    frameBytes: fc.integer({ min: 1, max: 120 }),
+    window: fc.integer({ min: 2, max: 20 }),
+    part: fc.nat(),
+  })
+  .map(({ eps, lanes, frameBytes, window, part }) => ({
+    eps,
+    lanes,
+    frameBytes,
+    policy: { startToken: 5, window, overlap: part % window },
+  }));
+
+/** @param {import('./support/synthetic.mjs').SyntheticOptions} [options] */
+const modelOf = (options) => syntheticModel({ favours: FAVOURS, ...options });
+
+suite('round trips', () => {
+  test('any bytes, any settings', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        plains,
+        settings,
+        fc.boolean(),
+        fc.constantFrom('float32', 'float16'),
+        async (plain, choice, allowsBatch, logitsType) => {
+          const model = modelOf({ allowsBatch, logitsType: /** @type {'float32'} */ (logitsType) });
+          const written = await compressBytes(plain, model, choice);
+          const read = await decompressBytes(written.container, model);
+          assert.deepEqual(read.plain, plain);
+          const { container_bytes, stream_bytes, entropy_bits, ...same } = written.result;
+          assert.deepEqual(read.result, same);
+          assert.equal(same.plain_bytes, plain.length);
+          assert.equal(same.plain_sha256, sha256Hex(plain));
+          assert.equal(container_bytes, written.container.length);
+          assert.ok(stream_bytes <= container_bytes);
+          assert.ok(entropy_bits >= 0);
+          const frames = Math.ceil(plain.length / Math.max(1, choice.frameBytes - 3)) + 1;
+          assert.ok(container_bytes <= plain.length + PREAMBLE_AND_END + frames * STORED_OVERHEAD);
+        },
+      ),
+    );
+  });
+
+  test('a reader within eps', async () => {
+    await fc.assert(
+      fc.asyncProperty(plains, settings, fc.nat(), async (plain, choice, noiseSeed) => {
+        const eps = Math.max(choice.eps.mantissa / 10 ** choice.eps.exponent, 5e-5);
+        const wide = { ...choice, eps: eps === 5e-5 ? parseEps('5e-5') : choice.eps };
+        const { container } = await compressBytes(plain, modelOf(), wide);
+        const read = await decompressBytes(container, modelOf({ noise: eps, noiseSeed }));
+        assert.deepEqual(read.plain, plain);
+      }),
+    );
+  });
+
+  test('a reader outside eps gives an error or the right bytes, never others', async () => {
+    let errors = 0;
+    for (let noiseSeed = 0; noiseSeed < 60; noiseSeed++) {
+      const { container } = await compressBytes(TEXT, modelOf(), SETTINGS);
+      const sink = new Sink();
+      try {
+        await decompress([container], sink.write, modelOf({ noise: 0.3, noiseSeed }));
+        assert.deepEqual(sink.bytes(), Uint8Array.from(TEXT));
+      } catch (error) {
+        assert.ok(error instanceof DivergenceError, String(error));
+        assert.match(error.message, /further than eps 5e-5 .*writer \(synthetic\/test\)/);
+        assert.equal(sink.bytes().length, 0);
+        errors += 1;
+      }
+    }
+    assert.ok(errors > 30, `only ${errors} of 60 readers found out`);
+  });
+
+  test('equal containers, however the plain bytes arrive', async () => {
+    const sinks = [new Sink(), new Sink()];
+    const { compress } = await import('../src/core/compressor.mjs');
+    await compress([TEXT], sinks[0].write, modelOf(), SETTINGS);
+    await compress(
+      Array.from(TEXT, (byte) => Uint8Array.of(byte)),
+      sinks[1].write,
+      modelOf(),
+      SETTINGS,
+    );
+    assert.deepEqual(sinks[0].bytes(), sinks[1].bytes());
+  });
+
+  test('progress counts tokens and ends with all of them', async () => {
+    /** @type {number[][]} */
+    const seen = [];
+    const { compress } = await import('../src/core/compressor.mjs');
+    const choice = { ...SETTINGS, frameBytes: 110 };
+    const result = await compress(
+      [TEXT],
+      () => {},
+      modelOf(),
+      choice,
+      (done, total) => seen.push([done, total]),
+    );
+    assert.deepEqual(seen.at(-1), [result.tokens, result.tokens]);
+    assert.ok(seen.every(([done, total]) => done <= total));
+  });
+});
+
+suite('what is stored', () => {
+  test('nothing: a preamble and an end', async () => {
+    const { container, result } = await compressBytes(new Uint8Array(0), modelOf(), SETTINGS);
+    assert.equal(result.tokens, 0);
+    assert.equal(result.entropy_bits, 0);
+    assert.deepEqual(await kinds(container), ['end']);
+  });
+
+  test('bytes without text', async () => {
+    const { container, result } = await compressBytes(new Uint8Array(50).fill(0xff), modelOf(), SETTINGS);
+    assert.deepEqual(await kinds(container), ['stored', 'end']);
+    assert.equal(result.stream_bytes, 0);
+  });
+
+  test('text that the model makes no smaller', async () => {
+    const { container } = await compressBytes(Buffer.from('a'), modelOf(), SETTINGS);
+    assert.deepEqual(await kinds(container), ['stored', 'end']);
+  });
+
+  test('other text is coded', async () => {
+    const { container } = await compressBytes(TEXT, modelOf(), { ...SETTINGS, frameBytes: 110 });
+    assert.deepEqual(await kinds(container), ['coded', 'coded', 'coded', 'end']);
+  });
+
+  /** @param {Uint8Array} container */
+  async function kinds(container) {
+    const reader = new ByteReader([container]);
+    const preamble = await readPreamble(reader);
+    const found = [];
+    do found.push((await readFrame(reader, preamble)).kind);
+    while (found.at(-1) !== 'end');
+    return found;
+  }
+});
+
+suite('damage', () => {
+  test('every flipped bit and every cut is found, and no wrong byte comes out', async () => {
+    const plain = TEXT.subarray(0, 150);
+    const { container } = await compressBytes(plain, modelOf(), { ...SETTINGS, frameBytes: 90 });
+    for (let i = 0; i < container.length; i++) {
+      for (let bit = 0; bit < 8; bit++) {
+        const flipped = Uint8Array.from(container);
+        flipped[i] ^= 1 << bit;
+        await refuses(flipped, plain, `bit ${bit} of byte ${i}`);
+      }
+      await refuses(container.subarray(0, i), plain, `cut to ${i} bytes`);
+    }
+    await refuses(Buffer.concat([container, Uint8Array.of(0)]), plain, 'a byte more');
+  });
+
+  test('frames in another order, or missing, are found', async () => {
+    const { container } = await compressBytes(TEXT, modelOf(), { ...SETTINGS, frameBytes: 110 });
+    const reader = new ByteReader([container]);
+    const preamble = await readPreamble(reader);
+    const starts = [reader.offset];
+    while ((await readFrame(reader, preamble)).kind !== 'end') starts.push(reader.offset);
+    const [head, first, second] = starts.map((end, i) => container.subarray(starts[i - 1] ?? 0, end));
+    const rest = container.subarray(starts[2]);
+    await assert.rejects(decompressBytes(Buffer.concat([head, second, first, rest]), modelOf()), /missing, misplaced/);
+    await assert.rejects(decompressBytes(Buffer.concat([head, first, rest]), modelOf()), FormatError);
+  });
+
+  test('streams and fields that a checksum vouches for, but no writer wrote, give an error and take their time only', async () => {
+    const { container } = await compressBytes(TEXT, modelOf(), SETTINGS);
+    const reader = new ByteReader([container]);
+    const preamble = await readPreamble(reader);
+    const head = container.subarray(0, reader.offset);
+    const frame = await readFrame(reader, preamble);
+    assert.ok(frame.kind === 'coded');
+    const stream = fc.uint8Array({ minLength: 1, maxLength: 8 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          streams: fc.array(stream, { minLength: 1, maxLength: 4 }),
+          cells: fc.integer({ min: 2, max: 4096 }),
+          block: fc.integer({ min: 1, max: 4096 }),
+        }),
+        async (change) => {
+          const hostile = Buffer.concat([head, writeCodedFrame({ ...frame, ...change }), writeEnd('00'.repeat(32))]);
+          await refuses(hostile, TEXT, JSON.stringify(change));
+        },
+      ),
+    );
+  });
+
+  /**
+   * @param {Uint8Array} container
+   * @param {Uint8Array} plain
+   * @param {string} what
+   */
+  async function refuses(container, plain, what) {
+    const sink = new Sink();
+    await assert.rejects(decompress([container], sink.write, modelOf()), LlmzipError, what);
+    const out = sink.bytes();
+    assert.deepEqual(out, Uint8Array.from(plain.subarray(0, out.length)), `${what}: wrong bytes came out`);
+  }
+});
+
+suite('another model', () => {
+  /**
+   * @param {string} what
+   * @param {Partial<import('../src/core/model/source.mjs').LanguageModel>} change
+   * @param {typeof LlmzipError} expected
+   * @param {RegExp} message
+   */
+  const refuses = (what, change, expected, message) =>
+    test(`of another ${what} is refused before it runs`, async () => {
+      const { container } = await compressBytes(TEXT, modelOf(), SETTINGS);
+      const other = { ...modelOf(), ...change };
+      await assert.rejects(decompressBytes(container, other), (error) => {
+        assert.ok(error instanceof expected);
+        assert.match(error.message, message);
+        return true;
+      });
+      assert.deepEqual(/** @type {any} */ (other.source).calls, []);
+    });
+
+  refuses('model hash', { modelSha256: 'cd'.repeat(32) }, IntegrityError, /(ab){32}.*(cd){32}/);
+  refuses('tokenizer hash', { tokenizerSha256: 'cd'.repeat(32) }, IntegrityError, /(0c){32}.*(cd){32}/);
+  refuses('vocabulary', { source: modelOf({ vocabSize: 99 }).source }, VocabularyError, /the graph's 99/);
+
+  test('a logit that is not finite ends the work', async () => {
+    const model = modelOf();
+    model.source.feed = async () => new Float32Array(2 * model.source.vocabSize).fill(Number.NaN);
+    await assert.rejects(compressBytes(TEXT, model, SETTINGS), ModelError);
+  });
+});
+
+suite('settings', () => {
+  for (const change of [
+    { lanes: 0 },
+    { lanes: 257 },
+    { frameBytes: 0 },
+    { frameBytes: 2 ** 24 + 1 },
+    { policy: { ...POLICY, window: 1 } },
+    { policy: { ...POLICY, startToken: 1000 } },
+  ]) {
+    test(`${JSON.stringify(change)} is refused`, () =>
+      assert.rejects(compressBytes(TEXT, modelOf(), { ...SETTINGS, ...change }), UsageError));
+  }
+});

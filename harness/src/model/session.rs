@@ -359,4 +359,6 @@ pub(super) fn run_failed(error: &ort::Error) -> Error {
 }
 
 #[cfg(test)]
+mod declarations_tests;
+#[cfg(test)]
 mod tests;

@@ -1,11 +1,15 @@
 //! Owns what tests need to run the embedded model: where it is, and where ONNX Runtime is. A test that finds no runtime says
 //! so and passes: the library comes with the Python environment, which may not be set up yet.
 
+pub(crate) mod graphs;
+
 use std::path::{Path, PathBuf};
 
 use super::loaded::{LoadOptions, LoadedModel};
 use super::provenance::Models;
+use super::runtime::Runtime;
 use super::session::SessionOptions;
+use super::source::Logits;
 
 /// The repository's root.
 pub(crate) fn repository() -> &'static Path {
@@ -35,13 +39,32 @@ pub(crate) fn runtime_library() -> Option<PathBuf> {
         .find(is_library)
 }
 
-/// How to load a variant of the embedded model, or none, with the reason on stderr, when there is no runtime.
 #[expect(clippy::print_stderr, reason = "a test that is left out says why")]
-pub(crate) fn tiny_options(variant: &str) -> Option<LoadOptions> {
-    let Some(library) = runtime_library() else {
+fn runtime_library_or_reason() -> Option<PathBuf> {
+    let library = runtime_library();
+    if library.is_none() {
         eprintln!("left out: no ONNX Runtime library in py-runner/.venv, nor named by LLMZIP_ORT_LIB");
-        return None;
-    };
+    }
+    library
+}
+
+/// ONNX Runtime, or none, with the reason on stderr.
+pub(crate) fn runtime() -> Option<&'static Runtime> {
+    let library = runtime_library_or_reason()?;
+    Some(Runtime::open(&library).unwrap())
+}
+
+/// The values of a pass, which 32 bits hold whatever their type.
+pub(crate) fn values(logits: Logits<'_>) -> Vec<f32> {
+    match logits {
+        Logits::F32(values) => values.to_vec(),
+        Logits::F16(values) => values.iter().map(|value| value.to_f32()).collect(),
+    }
+}
+
+/// How to load a variant of the embedded model, or none, with the reason on stderr, when there is no runtime.
+pub(crate) fn tiny_options(variant: &str) -> Option<LoadOptions> {
+    let library = runtime_library_or_reason()?;
     let models = Models::find(repository()).unwrap();
     Some(LoadOptions::new(
         &library,

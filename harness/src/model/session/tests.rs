@@ -4,7 +4,7 @@ use super::*;
 use crate::model::loaded::{LoadOptions, LoadedModel};
 use crate::model::provenance::Hash;
 use crate::model::source::Tokenize;
-use crate::model::testing::{tiny, tiny_options, tiny_with};
+use crate::model::testing::{tiny, tiny_options, tiny_with, values};
 
 const VARIANTS: [&str; 2] = ["q4f16", "q4"];
 
@@ -15,13 +15,6 @@ fn ids(model: &LoadedModel, count: usize) -> Vec<u32> {
     ids.extend(model.tokenizer.encode(&text).unwrap());
     ids.truncate(count);
     ids
-}
-
-fn values(logits: Logits<'_>) -> Vec<f32> {
-    match logits {
-        Logits::F32(values) => values.to_vec(),
-        Logits::F16(values) => values.iter().map(|value| value.to_f32()).collect(),
-    }
 }
 
 /// Feeds the same ids to every lane, `chunk` at a time; gives `[ids, vocab_size]` of the lane asked for.

@@ -62,9 +62,9 @@ impl LoadedModel {
     /// Loads a model. Everything is verified before anything is run: the bytes that were hashed are the bytes that are used.
     ///
     /// # Errors
-    /// `io` for unreadable files, `integrity` for another SHA-256, `vocabulary` when graph, configuration and tokenizer do
-    /// not belong together, `model` for a graph that cannot be driven, `setup` for a missing runtime, `unsupported` for
-    /// another provider.
+    /// `setup` for missing files or a missing runtime, `io` for unreadable files, `integrity` for another SHA-256, `vocabulary`
+    /// when graph, configuration and tokenizer do not belong together, `model` for a graph that cannot be driven, `unsupported`
+    /// for another provider.
     pub fn load(options: &LoadOptions) -> Result<Self> {
         let model_path = options.model_dir.join(&options.model_file);
         let model = VerifiedBytes::read(&model_path, options.model_sha256)?;

@@ -4,6 +4,7 @@
 pub mod manifest;
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -102,11 +103,12 @@ impl VerifiedBytes {
     /// Reads a file, and holds its hash to `expected` where one is known.
     ///
     /// # Errors
-    /// `io` when it cannot be read, `integrity` when its hash is another.
+    /// `setup` when it is not there, `io` when it cannot be read, `integrity` when its hash is another.
     pub fn read(path: &Path, expected: Option<Hash>) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|error| {
-            Error::io("read", path, &error)
-                .with_hint("name a model folder that holds config.json, tokenizer.json and onnx/")
+        let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Error::new(ErrorCode::Setup, format!("there is no file {}", path.display()))
+                .with_hint("name the folder of a model, or get the missing file"),
+            _ => Error::io("read", path, &error),
         })?;
         let sha256 = Hash::of(&bytes);
         if let Some(expected) = expected {

@@ -10,47 +10,25 @@ use super::provenance::Models;
 use super::runtime::Runtime;
 use super::session::SessionOptions;
 use super::source::Logits;
+use crate::setup::layout::Layout;
+use crate::setup::library;
 
 /// The repository's root.
 pub(crate) fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// The ONNX Runtime library: that of `LLMZIP_ORT_LIB`, or of the Python environment.
-pub(crate) fn runtime_library() -> Option<PathBuf> {
-    if let Some(library) = std::env::var_os("LLMZIP_ORT_LIB") {
-        return Some(PathBuf::from(library));
-    }
-    let environment = repository().join("py-runner").join(".venv");
-    let mut packages = vec![environment.join("Lib").join("site-packages")];
-    if let Ok(versions) = std::fs::read_dir(environment.join("lib")) {
-        packages.extend(versions.filter_map(|version| Some(version.ok()?.path().join("site-packages"))));
-    }
-    let libraries = packages
-        .iter()
-        .filter_map(|packages| packages.join("onnxruntime").join("capi").read_dir().ok());
-    let is_library = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
-        name.starts_with("libonnxruntime.so") || name.starts_with("libonnxruntime.1") || name == "onnxruntime.dll"
-    };
-    libraries
-        .flatten()
-        .filter_map(|file| Some(file.ok()?.path()))
-        .find(is_library)
-}
-
+/// The ONNX Runtime library, or none, with the reason on stderr.
 #[expect(clippy::print_stderr, reason = "a test that is left out says why")]
-fn runtime_library_or_reason() -> Option<PathBuf> {
-    let library = runtime_library();
-    if library.is_none() {
-        eprintln!("left out: no ONNX Runtime library in py-runner/.venv, nor named by LLMZIP_ORT_LIB");
-    }
-    library
+fn runtime_library() -> Option<PathBuf> {
+    library::find(&Layout::at(repository()))
+        .map_err(|error| eprintln!("left out: {error}"))
+        .ok()
 }
 
 /// ONNX Runtime, or none, with the reason on stderr.
 pub(crate) fn runtime() -> Option<&'static Runtime> {
-    let library = runtime_library_or_reason()?;
+    let library = runtime_library()?;
     Some(Runtime::open(&library).unwrap())
 }
 
@@ -64,7 +42,7 @@ pub(crate) fn values(logits: Logits<'_>) -> Vec<f32> {
 
 /// How to load a variant of the embedded model, or none, with the reason on stderr, when there is no runtime.
 pub(crate) fn tiny_options(variant: &str) -> Option<LoadOptions> {
-    let library = runtime_library_or_reason()?;
+    let library = runtime_library()?;
     let models = Models::find(repository()).unwrap();
     Some(LoadOptions::new(
         &library,

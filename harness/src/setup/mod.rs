@@ -3,7 +3,7 @@
 
 mod environment;
 pub mod layout;
-mod library;
+pub(crate) mod library;
 mod node;
 mod python;
 mod tools;

@@ -94,7 +94,7 @@ fn another_file_is_refused_and_both_hashes_are_named() {
         assert!(error.message.contains(part), "{error}");
     }
     let missing = VerifiedBytes::read(&folder.path().join("none"), None).unwrap_err();
-    assert_eq!(missing.code, ErrorCode::Io);
+    assert_eq!(missing.code, ErrorCode::Setup);
 }
 
 #[test]

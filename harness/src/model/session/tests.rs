@@ -245,10 +245,12 @@ fn what_does_not_belong_together_is_refused() {
     check(ErrorCode::Vocabulary, &|_, folder| {
         edit(folder, "config.json", "\"vocab_size\": 1536", "\"vocab_size\": 100")
     });
-    check(ErrorCode::Io, &|_, folder| {
+    check(ErrorCode::Setup, &|_, folder| {
         std::fs::remove_file(folder.join("config.json")).unwrap()
     });
-    check(ErrorCode::Io, &|options, _| options.model_file = "none.onnx".to_owned());
+    check(ErrorCode::Setup, &|options, _| {
+        options.model_file = "none.onnx".to_owned()
+    });
     check(ErrorCode::Unsupported, &|options, _| {
         options.session.provider = "cuda".to_owned()
     });

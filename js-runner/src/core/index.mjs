@@ -11,4 +11,4 @@ export { NextToken, nextTokenLogProbs } from './logprobs.mjs';
 export { readGraphContent, readSignature } from './model/graph.mjs';
 export { sha256Hex, verifySha256 } from './model/provenance.mjs';
 export { SessionSource } from './model/session.mjs';
-export { tokenizerSize, alignTokenizer, wrapTokenizer } from './model/tokenizer.mjs';
+export { alignTokenizer, tokenizerSize, wrapTokenizer } from './model/tokenizer.mjs';

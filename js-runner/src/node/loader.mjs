@@ -12,7 +12,7 @@ import { ModelError, SetupError, UnsupportedError, UsageError, VocabularyError }
 import { readGraphContent, readSignature } from '../core/model/graph.mjs';
 import { sha256Hex, verifySha256 } from '../core/model/provenance.mjs';
 import { SessionSource } from '../core/model/session.mjs';
-import { tokenizerSize, alignTokenizer, wrapTokenizer } from '../core/model/tokenizer.mjs';
+import { alignTokenizer, tokenizerSize, wrapTokenizer } from '../core/model/tokenizer.mjs';
 import { reason } from './data-stream.mjs';
 import { readModelFile } from './files.mjs';
 
@@ -39,6 +39,8 @@ import { readModelFile } from './files.mjs';
  * @typedef {LanguageModel & { modelPath: string, settings: SessionSettings, versions: import('./fingerprint.mjs').Versions,
  *   inspection: Inspection, dispose: () => Promise<void> }} LoadedModel
  */
+
+/** @typedef {typeof import('@huggingface/transformers')} Library */
 
 /** @type {Readonly<SessionSettings>} */
 export const DEFAULT_SETTINGS = Object.freeze({ threads: 1, provider: 'cpu', graphOptimization: 'all' });
@@ -70,27 +72,18 @@ export async function loadModel(modelDir, modelFile, settings = DEFAULT_SETTINGS
   const configBytes = readModelFile(configPath);
   verify(configPath, configBytes, expected.config);
   const config = parseObject(configPath, configBytes);
-  const tokenizerJson = parseObject(tokenizerPath, tokenizerBytes);
-
+  const tokenizer = await loadTokenizer(tokenizerPath, tokenizerBytes);
   const library = await importLibrary();
-  serveFiles(library, {
-    // Only what the hashed files say decides: not the loading hints of the config, not a second file about the tokenizer.
-    'config.json': toBytes({ ...config, 'transformers.js_config': {} }),
-    'generation_config.json': toBytes({}),
-    'tokenizer.json': toBytes(alignTokenizer(tokenizerJson)),
-    'tokenizer_config.json': toBytes({ tokenizer_class: 'PreTrainedTokenizer' }),
-    [modelFile]: modelBytes,
-  });
-  let tokenizer;
-  let opened;
-  try {
-    tokenizer = await makeTokenizer(library, tokenizerPath, tokenizerJson);
-    opened = await makeSession(library, modelPath, folder, stem, settings);
-  } finally {
-    // The bytes are in the session now, and need not be kept twice.
-    serveFiles(library, {});
-  }
-  const { session, dispose } = opened;
+  const { session, dispose } = await withFiles(
+    library,
+    // Only the graph decides how it is run, not the hints in the config.
+    {
+      'config.json': toBytes({ ...config, 'transformers.js_config': {} }),
+      'generation_config.json': toBytes({}),
+      [modelFile]: modelBytes,
+    },
+    () => makeSession(library, modelPath, folder, stem, settings),
+  );
   try {
     const inputs = session.inputMetadata.map(declaration);
     const outputs = session.outputMetadata.map(declaration);
@@ -124,6 +117,33 @@ export async function loadModel(modelDir, modelFile, settings = DEFAULT_SETTINGS
   } catch (error) {
     await dispose();
     throw error;
+  }
+}
+
+/**
+ * @param {string} path for messages
+ * @param {Uint8Array} bytes of a tokenizer.json
+ * @returns {Promise<import('../core/model/tokenizer.mjs').Tokenizer>}
+ * @throws {import('../core/errors.mjs').LlmzipError} vocabulary, setup
+ */
+export async function loadTokenizer(path, bytes) {
+  const json = parseObject(path, bytes);
+  const size = tokenizerSize(json);
+  const library = await importLibrary();
+  const files = {
+    'tokenizer.json': toBytes(alignTokenizer(json)),
+    // The hashed file decides alone, not a second one beside it.
+    'tokenizer_config.json': toBytes({ tokenizer_class: 'PreTrainedTokenizer' }),
+  };
+  try {
+    return await withFiles(library, files, async () =>
+      wrapTokenizer(await library.AutoTokenizer.from_pretrained(NAME), size),
+    );
+  } catch (cause) {
+    throw new VocabularyError(
+      `${path} is not a tokenizer: ${reason(cause)}`,
+      'get the tokenizer that belongs to the model',
+    );
   }
 }
 
@@ -197,12 +217,15 @@ function toBytes(value) {
 }
 
 /**
- * Points transformers.js at these bytes, and at nothing else.
+ * Does a piece of work while transformers.js finds these files, and nothing else. They are not kept afterwards.
  *
- * @param {typeof import('@huggingface/transformers')} library
+ * @template T
+ * @param {Library} library
  * @param {Record<string, Uint8Array>} files
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
  */
-function serveFiles({ env, LogLevel }, files) {
+async function withFiles({ env, LogLevel }, files, work) {
   env.logLevel = LogLevel.ERROR;
   env.allowRemoteModels = false;
   env.localModelPath = FOLDER;
@@ -220,27 +243,15 @@ function serveFiles({ env, LogLevel }, files) {
     },
     put: async () => {},
   };
-}
-
-/**
- * @param {typeof import('@huggingface/transformers')} library
- * @param {string} path
- * @param {any} json
- */
-async function makeTokenizer({ AutoTokenizer }, path, json) {
-  const size = tokenizerSize(json);
   try {
-    return wrapTokenizer(await AutoTokenizer.from_pretrained(NAME), size);
-  } catch (cause) {
-    throw new VocabularyError(
-      `${path} is not a tokenizer: ${reason(cause)}`,
-      'get the tokenizer that belongs to the model',
-    );
+    return await work();
+  } finally {
+    env.customCache = { match: async () => undefined, put: async () => {} };
   }
 }
 
 /**
- * @param {typeof import('@huggingface/transformers')} library
+ * @param {Library} library
  * @param {string} modelPath
  * @param {string} folder
  * @param {string} stem
@@ -285,7 +296,7 @@ function declaration(metadata) {
   return { name: metadata.name, type: metadata.type, shape: [...metadata.shape] };
 }
 
-/** @param {typeof import('@huggingface/transformers')} library */
+/** @param {Library} library */
 function runtimeVersion({ env }) {
   const version = env.backends.onnx.versions?.node;
   if (version === undefined)

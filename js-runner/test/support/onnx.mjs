@@ -1,0 +1,176 @@
+/**
+ * Writes small ONNX files, so that tests run real sessions on graphs of any signature.
+ *
+ * The graph that is made predicts from the last token alone: logits are a row of a table. Its caches grow as those of a decoder do,
+ * and hold the ids that were fed.
+ *
+ * @module
+ */
+
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
+
+/** @typedef {number | string} Dimension */
+
+/**
+ * @typedef {object} GraphOptions
+ * @property {number} [vocabSize]
+ * @property {Dimension} [batch]
+ * @property {'float32' | 'float16'} [type] of logits and caches
+ * @property {Dimension[]} [cacheShape] of a cache after its batch dimension; the second one grows
+ * @property {string[]} [ignoredInputs] int64 [batch, sequence] inputs that nothing depends on
+ * @property {(previous: number, id: number) => number} [logit]
+ * @property {Dimension} [sequence]
+ * @property {boolean} [hasPresent]
+ */
+
+const FLOAT = 1;
+const INT64 = 7;
+const FLOAT16 = 10;
+
+/**
+ * @param {GraphOptions} [options]
+ * @returns {Uint8Array}
+ */
+export function makeGraph({
+  vocabSize = 8,
+  batch = 'batch_size',
+  type = 'float32',
+  cacheShape = [1, 'past_sequence_length', 2],
+  ignoredInputs = [],
+  logit = (previous, id) => ((previous * 7 + id * 3) % 11) / 4,
+  sequence = 'sequence_length',
+  hasPresent = true,
+} = {}) {
+  const element = type === 'float32' ? FLOAT : FLOAT16;
+  const table = Float32Array.from({ length: vocabSize * vocabSize }, (_, i) =>
+    logit(Math.floor(i / vocabSize), i % vocabSize),
+  );
+  const [heads, past, size] = cacheShape;
+  const width = Number(size) || 2;
+  const present = [batch, heads, typeof past === 'string' ? 'total_sequence_length' : past, size];
+  const graph = message((g) => {
+    for (const each of [
+      node('Gather', ['table', 'input_ids'], ['wide']),
+      node('Cast', ['wide'], ['logits'], { to: element }),
+      node('Cast', ['input_ids'], ['ids'], { to: element }),
+      node('Unsqueeze', ['ids', 'axes'], ['ids4']),
+      node('Concat', new Array(width).fill('ids4'), ['news'], { axis: 3 }),
+      node('Concat', ['past_key_values.0.key', 'news'], [hasPresent ? 'present.0.key' : 'kept'], { axis: 2 }),
+    ]) {
+      field(g, 1, each);
+    }
+    text(g, 2, 'graph');
+    field(g, 5, tensor('table', FLOAT, [vocabSize, vocabSize], new Uint8Array(table.buffer)));
+    field(g, 5, tensor('axes', INT64, [2], new Uint8Array(BigInt64Array.of(1n, 3n).buffer)));
+    for (const name of ['input_ids', ...ignoredInputs]) field(g, 11, valueInfo(name, INT64, [batch, sequence]));
+    field(g, 11, valueInfo('past_key_values.0.key', element, [batch, ...cacheShape]));
+    field(g, 12, valueInfo('logits', element, [batch, sequence, vocabSize]));
+    field(g, 12, valueInfo(hasPresent ? 'present.0.key' : 'kept', element, present));
+  });
+  return message((model) => {
+    model.tag(1, WireType.Varint).int64(8);
+    field(model, 7, graph);
+    field(
+      model,
+      8,
+      message((opset) => opset.tag(2, WireType.Varint).int64(17)),
+    );
+  });
+}
+
+/**
+ * @param {string} type
+ * @param {string[]} inputs
+ * @param {string[]} outputs
+ * @param {Record<string, number>} [attributes]
+ */
+export function node(type, inputs, outputs, attributes = {}) {
+  return message((n) => {
+    for (const input of inputs) text(n, 1, input);
+    for (const output of outputs) text(n, 2, output);
+    text(n, 4, type);
+    for (const [name, value] of Object.entries(attributes)) {
+      field(
+        n,
+        5,
+        message((a) => {
+          text(a, 1, name);
+          a.tag(3, WireType.Varint).int64(value);
+          a.tag(20, WireType.Varint).int32(2);
+        }),
+      );
+    }
+  });
+}
+
+/**
+ * @param {string} name
+ * @param {number} type
+ * @param {number[]} dims
+ * @param {Uint8Array} raw
+ */
+function tensor(name, type, dims, raw) {
+  return message((t) => {
+    for (const dim of dims) t.tag(1, WireType.Varint).int64(dim);
+    t.tag(2, WireType.Varint).int32(type);
+    text(t, 8, name);
+    field(t, 9, raw);
+  });
+}
+
+/**
+ * @param {string} name
+ * @param {number} type
+ * @param {Dimension[]} shape
+ */
+function valueInfo(name, type, shape) {
+  const dims = message((s) => {
+    for (const dim of shape) {
+      field(
+        s,
+        1,
+        message((d) => (typeof dim === 'number' ? void d.tag(1, WireType.Varint).int64(dim) : text(d, 2, dim))),
+      );
+    }
+  });
+  const tensorType = message((t) => {
+    t.tag(1, WireType.Varint).int32(type);
+    field(t, 2, dims);
+  });
+  return message((v) => {
+    text(v, 1, name);
+    field(
+      v,
+      2,
+      message((t) => field(t, 1, tensorType)),
+    );
+  });
+}
+
+/**
+ * @param {(writer: BinaryWriter) => void} fill
+ * @returns {Uint8Array}
+ */
+export function message(fill) {
+  const writer = new BinaryWriter();
+  fill(writer);
+  return writer.finish();
+}
+
+/**
+ * @param {BinaryWriter} writer
+ * @param {number} number
+ * @param {Uint8Array} bytes
+ */
+export function field(writer, number, bytes) {
+  writer.tag(number, WireType.LengthDelimited).bytes(bytes);
+}
+
+/**
+ * @param {BinaryWriter} writer
+ * @param {number} number
+ * @param {string} value
+ */
+export function text(writer, number, value) {
+  writer.tag(number, WireType.LengthDelimited).string(value);
+}

@@ -16,7 +16,16 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 HEADER = "# Made by make_locks.py from pyproject.toml. Install with: uv pip sync --require-hashes {name}\n"
-EXPORT = ["export", "--quiet", "--locked", "--format", "requirements.txt", "--no-emit-project", "--no-header", "--no-annotate"]
+EXPORT = [
+    "export",
+    "--quiet",
+    "--locked",
+    "--format",
+    "requirements.txt",
+    "--no-emit-project",
+    "--no-header",
+    "--no-annotate",
+]
 LOCKS = {"requirements.lock": ["--no-dev"], "requirements-dev.lock": ["--group", "dev"]}
 
 
@@ -28,9 +37,9 @@ def main() -> int:
         return 3
     # uv's own lock holds addresses; it is remade from nothing and not kept in the repository.
     (HERE / "uv.lock").unlink(missing_ok=True)
-    subprocess.run([uv, "lock", "--quiet"], cwd=HERE, check=True)
+    subprocess.run([uv, "lock", "--quiet"], cwd=HERE, check=True)  # noqa: S603 - all of it is said here
     for name, options in LOCKS.items():
-        exported = subprocess.run([uv, *EXPORT, *options], cwd=HERE, check=True, capture_output=True, text=True).stdout
+        exported = subprocess.run([uv, *EXPORT, *options], cwd=HERE, check=True, capture_output=True, text=True).stdout  # noqa: S603
         if "://" in exported:
             sys.stderr.write(f"{name} would hold an address\nhint: take packages from a registry only\n")
             return 1

@@ -1,0 +1,91 @@
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmzip.codec.block import CELL_LADDER
+from llmzip.codec.grid import Grid, bit_cost, bit_costs, offset_numerator, position, probability_table
+from support import reference
+
+GOLDEN = Path(__file__).parents[3] / "golden" / "codec"
+OFFSETS = 32
+
+
+def test_the_table_is_the_golden_one() -> None:
+    copy = resources.files("llmzip.codec").joinpath("probability_table.bin").read_bytes()
+    assert copy == (GOLDEN / "probability_table.bin").read_bytes()
+    assert probability_table().tolist() == reference.TABLE
+
+
+def test_the_golden_table_is_what_its_script_makes() -> None:
+    subprocess.run([sys.executable, GOLDEN / "make_probability_table.py", "--check"], check=True, capture_output=True)
+
+
+def test_bit_costs_match_the_reference_and_the_logarithm() -> None:
+    costs = bit_costs()
+    assert costs[1:].tolist() == [reference.bit_cost(p) for p in range(1, 65536)]
+    assert bit_cost(np.array([32768]))[0] == 65536
+    exact = -np.log2(np.arange(1, 65536) / 65536) * 65536
+    assert np.abs(costs[1:] - exact).max() < 4
+
+
+def test_offsets_are_golden_multiples() -> None:
+    assert [offset_numerator(k) for k in range(4)] == [0, 40503, 15470, 55973]
+
+
+@given(st.floats(-700, 700), st.integers(0, OFFSETS - 1), st.sampled_from(CELL_LADDER))
+def test_cells_and_probabilities_match_the_reference(v: float, k: int, cells: int) -> None:
+    grid, slow = Grid(cells, OFFSETS, 1e-5), reference.Grid(cells, 1e-5)
+    cell = grid.scalar_cell(v, k)
+    assert cell == slow.cell(v, k)
+    assert -1 <= cell <= cells
+    if slow.is_safe(v, k):
+        assert grid.is_safe(np.array([v]), k)[0]
+        assert grid.cell(np.array([v]), k)[0] == cell
+    assert grid.probability(cell, k) == slow.probability(cell, k) == grid.probabilities(k)[cell + 1]
+
+
+@pytest.mark.parametrize("cells", [2, 3, 48, 2048, 4096])
+def test_every_cell_has_the_probability_of_its_exact_middle(cells: int) -> None:
+    grid, slow = Grid(cells, 64, 0.0), reference.Grid(cells, 0.0)
+    for k in (0, 1, 31, 63):
+        expected = [slow.probability(c, k) for c in range(-1, cells + 1)]
+        assert grid.probabilities(k) == expected
+        assert expected == sorted(expected)
+
+
+def test_positions_grow_and_stay_inside() -> None:
+    places = position(np.linspace(-1000, 1000, 20001))
+    assert (np.diff(places) >= 0).all()
+    assert places[0] > 0
+    assert places[-1] < 1
+    assert position(np.array([0.0]))[0] == 0.5
+
+
+@pytest.mark.parametrize(("eps", "cells"), [(0.0, 2048), (1e-5, 48), (5e-5, 32), (2e-2, 4), (0.5, 2)])
+def test_no_cell_differs_under_adversarial_noise(eps: float, cells: int) -> None:
+    """A million decisions: wherever a writer may code, a reader at either end of what eps allows finds the writer's cell."""
+    generator = np.random.default_rng(7)
+    grid = Grid(cells, OFFSETS, eps)
+    # Log-odds as they occur, and log-odds at the very edge of the guard of a cell's boundary.
+    spread = generator.normal(scale=6, size=2000)
+    edges = np.arange(1, cells)[:, np.newaxis] + grid.shifts
+    boundary = 3 * np.log(np.tan(np.pi / 2 * np.clip(edges / cells, 1e-9, 1 - 1e-9))).ravel()
+    near = generator.choice(boundary, 6000) + generator.choice([-1, 1], 6000) * grid.guard * generator.uniform(
+        0.99, 1.01, 6000
+    )
+    checked = unsafe = 0
+    for k in range(OFFSETS):
+        v = np.concatenate([spread, near])
+        safe = grid.is_safe(v, k)
+        unsafe += int((~safe).sum())
+        for noise in (-2 * eps, 2 * eps, -2 * eps - 1e-10, 2 * eps + 1e-10):
+            assert (grid.cell(v[safe], k) == grid.cell(v[safe] + noise, k)).all()
+            checked += int(safe.sum())
+    assert checked >= (1_000_000 if eps < 0.1 else 100_000)
+    assert unsafe > 0

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llmzip.errors import ModelError, UsageError
+from llmzip.model.context import ContextPolicy, Plan, cut_lanes, decode_in_lockstep, rows_of_known_tokens
+from support.synthetic import SyntheticSource
+
+V = 50
+
+
+def check_passes(
+    policy: tuple[int, int], plan: tuple[int, int], tokens: int, *expected: tuple[int, list[list[int]]]
+) -> None:
+    """The passes over ids 1, 2, 3, ... after start token 0: the position of the first input, and the inputs of each lane."""
+    source = SyntheticSource(V)
+    batches = list(rows_of_known_tokens(source, ContextPolicy(0, *policy), Plan(*plan), np.arange(1, tokens + 1)))
+    assert source.passes == list(expected)
+    assert sum(batch.logits.shape[0] * batch.logits.shape[1] for batch in batches) == tokens
+
+
+def test_windows_token_by_token() -> None:
+    check_passes((3, 1), (1, 1), 4, (0, [[0]]), (1, [[1]]), (2, [[2]]), (0, [[2]]), (1, [[3]]))
+    check_passes((2, 0), (1, 1), 4, (0, [[0]]), (1, [[1]]), (0, [[2]]), (1, [[3]]))
+    check_passes((4, 1), (1, 1), 4, (0, [[0]]), (1, [[1]]), (2, [[2]]), (3, [[3]]))
+    check_passes((2, 1), (1, 1), 3, (0, [[0]]), (1, [[1]]), (0, [[1]]), (1, [[2]]))
+
+
+def test_chunks_end_with_the_window() -> None:
+    check_passes(
+        (5, 2), (1, 3), 9, (0, [[0, 1, 2]]), (3, [[3, 4]]), (0, [[3, 4]]), (2, [[5, 6, 7]]), (0, [[6, 7]]), (2, [[8]])
+    )
+    check_passes((4, 2), (1, 99), 6, (0, [[0, 1, 2, 3]]), (0, [[2, 3]]), (2, [[4, 5]]))
+
+
+def test_lanes_leave_at_the_last_step() -> None:
+    check_passes((9, 2), (2, 1), 5, (0, [[0], [0]]), (1, [[1], [4]]), (2, [[2]]))
+    check_passes((9, 2), (2, 9), 5, (0, [[0, 1], [0, 4]]), (2, [[2]]))
+    # The last step opens a window as well: only the lane that goes on is warmed up.
+    check_passes((2, 1), (2, 1), 5, (0, [[0], [0]]), (1, [[1], [4]]), (0, [[1]]), (1, [[2]]))
+    check_passes((9, 2), (8, 1), 2, (0, [[0], [0]]))
+    check_passes((9, 2), (4, 4), 0)
+
+
+def test_a_graph_without_a_batch_takes_lanes_one_by_one() -> None:
+    source = SyntheticSource(V, allows_batch=False)
+    batches = list(rows_of_known_tokens(source, ContextPolicy(0, 9, 2), Plan(2, 1), np.arange(1, 6)))
+    assert source.passes == [(0, [[0]]), (1, [[1]]), (2, [[2]]), (0, [[0]]), (1, [[4]])]
+    assert [(batch.first_lane, batch.first_row) for batch in batches] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 9), st.integers(2, 12), st.data(), st.booleans())
+@settings(deadline=None)
+def test_every_plan_feeds_each_lane_the_same_inputs(
+    tokens: int, lanes: int, chunk: int, window: int, data: st.DataObject, batch: bool
+) -> None:
+    """Rows of this source are a function of the inputs since the reset: any plan gives the same rows, and a reader meets them too."""
+    policy = ContextPolicy(7, window, data.draw(st.integers(0, window - 1)))
+    ids = np.array(data.draw(st.lists(st.integers(0, V - 1), min_size=tokens, max_size=tokens)))
+
+    def rows(plan: Plan, allows_batch: bool) -> list[np.ndarray]:
+        lengths = [len(lane) for lane in cut_lanes(ids, plan.lanes)]
+        out = [np.full((length, V), np.nan) for length in lengths]
+        for each in rows_of_known_tokens(SyntheticSource(V, allows_batch=allows_batch), policy, plan, ids):
+            for number, logits in enumerate(each.logits):
+                out[each.first_lane + number][each.first_row : each.first_row + len(logits)] = logits
+        return out
+
+    expected = rows(Plan(lanes, 1), True)
+    for found in (rows(Plan(lanes, chunk), batch), rows(Plan(lanes, 1), False)):
+        assert all(np.array_equal(a, b) for a, b in zip(expected, found, strict=True))
+
+    known = cut_lanes(ids, lanes)
+    met: list[list[np.ndarray]] = [[] for _ in known]
+
+    def decide(first_lane: int, logits: np.ndarray) -> list[int]:
+        tokens = []
+        for number, row in enumerate(logits):
+            lane = met[first_lane + number]
+            tokens.append(int(known[first_lane + number][len(lane)]))
+            lane.append(row)
+        return tokens
+
+    decode_in_lockstep(SyntheticSource(V, allows_batch=batch), policy, [len(lane) for lane in known], decide)
+    assert all(np.array_equal(np.array(a), b) for a, b in zip(met, expected, strict=True))
+
+
+class Poisoned(SyntheticSource):
+    """A source whose row 5 has one value that is no number."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__(V)
+        self._value = value
+
+    def _step(self, ids: np.ndarray) -> np.ndarray:
+        logits = super()._step(ids)
+        if self._rows == 6:
+            logits[-1, 17] = self._value
+        return logits
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_rows_that_are_not_finite_are_an_error(value: float) -> None:
+    with pytest.raises(ModelError, match="token 17 in row 5 of lane 1"):
+        list(rows_of_known_tokens(Poisoned(value), ContextPolicy(0, 9, 2), Plan(2, 1), np.zeros(20, np.int64)))
+
+
+@pytest.mark.parametrize("policy", [(0, 1, 0), (0, (1 << 20) + 1, 0), (0, 8, 8), (50, 8, 2), (-1, 8, 2), (0, 8, -1)])
+def test_policies_that_no_container_holds(policy: tuple[int, int, int]) -> None:
+    with pytest.raises(UsageError):
+        ContextPolicy(*policy).check(V)
+
+
+@pytest.mark.parametrize("plan", [(0, 1), (257, 1), (1, 0)])
+def test_plans_that_make_no_sense(plan: tuple[int, int]) -> None:
+    with pytest.raises(UsageError):
+        Plan(*plan).check()

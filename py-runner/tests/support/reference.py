@@ -1,0 +1,178 @@
+"""The codec again, slowly: one bit, one decision, one offset at a time, as FORMAT.md words it, without a line of the package's."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+TABLE_FILE = Path(__file__).parents[3] / "golden" / "codec" / "probability_table.bin"
+TABLE = [int.from_bytes(TABLE_FILE.read_bytes()[i : i + 2], "little") for i in range(0, 8192, 2)]
+LADDER = [2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048]
+
+
+class Encoder:
+    def __init__(self) -> None:
+        self.low, self.high, self.pending = 0, 0xFFFFFFFF, 0
+        self.bits: list[int] = []
+
+    def put(self, bit: int) -> None:
+        self.bits += [bit] + [1 - bit] * self.pending
+        self.pending = 0
+
+    def encode(self, bit: int, p: int) -> None:
+        r = self.high - self.low
+        split = self.low + (r >> 16) * p + (((r & 0xFFFF) * p) >> 16)
+        if bit:
+            self.high = split
+        else:
+            self.low = split + 1
+        while True:
+            if self.high < 0x80000000:
+                self.put(0)
+            elif self.low >= 0x80000000:
+                self.put(1)
+                self.low -= 0x80000000
+                self.high -= 0x80000000
+            elif self.low >= 0x40000000 and self.high < 0xC0000000:
+                self.pending += 1
+                self.low -= 0x40000000
+                self.high -= 0x40000000
+            else:
+                return
+            self.low, self.high = self.low << 1, (self.high << 1) | 1
+
+    def finish(self) -> bytes:
+        self.pending += 1
+        self.put(0 if self.low < 0x40000000 else 1)
+        self.bits += [0] * (-len(self.bits) % 8)
+        return bytes(int("".join(map(str, self.bits[i : i + 8])), 2) for i in range(0, len(self.bits), 8))
+
+
+@cache
+def bit_cost(p: int) -> int:
+    x, n = p, 1
+    while x < 32768:
+        x, n = 2 * x, n + 1
+    f = 0
+    for _ in range(16):
+        x, f = (x * x) >> 15, 2 * f
+        if x >= 65536:
+            x, f = x >> 1, f + 1
+    return n * 65536 - f
+
+
+class Adaptive:
+    def __init__(self) -> None:
+        self.n = [0, 0]
+
+    @property
+    def p(self) -> int:
+        return min(max(((2 * self.n[1] + 1) * 65536) // (2 * sum(self.n) + 2), 1), 65535)
+
+    def update(self, bit: int) -> None:
+        self.n[bit] += 1
+        if sum(self.n) == 255:
+            self.n = [self.n[0] // 2, self.n[1] // 2]
+
+
+def decisions(row: list[float], token: int) -> list[tuple[int, float] | None]:
+    """Bit and log-odds of each decision; None where nothing is coded."""
+    size = len(row)
+    depth = 0
+    while 2**depth < size:
+        depth += 1
+    m = max(row)
+    levels = [[math.exp(max(v - m, -600)) for v in row] + [0.0] * (2**depth - size)]
+    while len(levels[0]) > 1:
+        levels.insert(0, [levels[0][i] + levels[0][i + 1] for i in range(0, len(levels[0]), 2)])
+    out: list[tuple[int, float] | None] = []
+    for d in range(depth):
+        q = token >> (depth - d)
+        if (2 * q + 1) << (depth - 1 - d) >= size:
+            out.append(None)
+        else:
+            v = math.log(levels[d + 1][2 * q + 1]) - math.log(levels[d + 1][2 * q])
+            out.append(((token >> (depth - 1 - d)) & 1, v))
+    return out
+
+
+class Grid:
+    def __init__(self, cells: int, eps: float) -> None:
+        self.cells, self.guard = cells, 2 * eps + 2.0**-30
+
+    def cell(self, v: float, k: int) -> int:
+        position = (2 / math.pi) * math.atan(math.exp(min(max(v, -30), 30) / 3))
+        return math.floor(self.cells * position - ((k * 40503) % 65536) / 65536)
+
+    def is_safe(self, v: float, k: int) -> bool:
+        return self.cell(v - self.guard, k) == self.cell(v + self.guard, k)
+
+    def probability(self, c: int, k: int) -> int:
+        """Through the middle of the cell as an exact fraction."""
+        low = min(max(Fraction(c) + Fraction((k * 40503) % 65536, 65536), Fraction(0)), Fraction(self.cells))
+        high = min(max(Fraction(c + 1) + Fraction((k * 40503) % 65536, 65536), Fraction(0)), Fraction(self.cells))
+        middle = (low + high) / 2 / self.cells
+        return TABLE[min(math.floor(middle * 4096), 4095)]
+
+
+def offset_steps(k: int, adaptive: list[Adaptive]) -> list[tuple[int, int]]:
+    steps = []
+    for i in range(min(k + 1, len(adaptive))):
+        steps.append((int(i < k), adaptive[i].p))
+    return steps
+
+
+def lane(
+    rows: list[list[float]], ids: list[int], offsets: int, eps: float, cells: int, block: int
+) -> tuple[bytes, int]:
+    """Stream and cost of a lane."""
+    grid, encoder = Grid(cells, eps), Encoder()
+    adaptive = [Adaptive() for _ in range(offsets)]
+    steps_of = [decisions(row, token) for row, token in zip(rows, ids, strict=True)]
+    depth = len(steps_of[0])
+    total = 0
+    for start in range(0, len(ids), block):
+        steps = [step for token in steps_of[start : start + block] for step in token if step is not None]
+        best_k, best_cost = -1, -1
+        for k in range(offsets + 1):
+            cost = sum(bit_cost(p if bit else 65536 - p) for bit, p in offset_steps(k, adaptive))
+            if k == offsets:
+                cost += 65536 * depth * len(ids[start : start + block])
+            elif all(grid.is_safe(v, k) for _, v in steps):
+                for bit, v in steps:
+                    p = grid.probability(grid.cell(v, k), k)
+                    cost += bit_cost(p if bit else 65536 - p)
+            else:
+                continue
+            if best_k < 0 or cost < best_cost:
+                best_k, best_cost = k, cost
+        total += best_cost
+        for i, (bit, p) in enumerate(offset_steps(best_k, adaptive)):
+            encoder.encode(bit, p)
+            adaptive[i].update(bit)
+        if best_k < offsets:
+            for bit, v in steps:
+                encoder.encode(bit, grid.probability(grid.cell(v, best_k), best_k))
+        else:
+            for token in ids[start : start + block]:
+                for d in range(depth):
+                    encoder.encode((token >> (depth - 1 - d)) & 1, 32768)
+    return encoder.finish(), total
+
+
+def choose(lanes: list[tuple[list[list[float]], list[int]]], offsets: int, eps: float) -> tuple[int, int]:
+    """N and B of a frame."""
+    place = 0
+    while place < len(LADDER) - 1 and LADDER[place] ** 3 * eps < 1:
+        place += 1
+    blocks = [4, 8, 16, 32] if LADDER[place] <= 12 else [32, 64, 128, 256, 512]
+    best = None
+    for cells in LADDER[max(place - 1, 0) : place + 2]:
+        for block in blocks:
+            cost = sum(lane(rows, ids, offsets, eps, cells, block)[1] for rows, ids in lanes)
+            if best is None or cost < best[0]:
+                best = (cost, cells, block)
+    assert best is not None
+    return best[1], best[2]

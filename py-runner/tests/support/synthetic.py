@@ -1,0 +1,105 @@
+"""A source of logits without a model: the logits follow from the ids by integers alone."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from llmzip.compressor import CompressSettings
+from llmzip.container.layout import Eps
+from llmzip.model.context import ContextPolicy
+from llmzip.model.source import Ids, LanguageModel
+
+WORDS = ["th", "he", "in", "er", " the", "0" * 7, "é", "<|end|>"]
+
+
+class SyntheticSource:
+    """Logits from a linear congruential generator over the ids since the last reset, peaked at what followed the last id before,
+    or at its successor where it is new.
+
+    `noise` is added to each logit: `noise * direction` with a sign by id and row, so that every log-odds moves as far as it may.
+    """
+
+    def __init__(
+        self, vocab_size: int, noise: float = 0.0, allows_batch: bool = True, logits_type: str = "float32"
+    ) -> None:
+        self.vocab_size = vocab_size
+        self.noise = noise
+        self.allows_batch = allows_batch
+        self.logits_type = logits_type
+        self.passes: list[tuple[int, list[list[int]]]] = []
+        self._rows = 0
+        self.reset(1)
+
+    def reset(self, batch: int) -> None:
+        assert batch == 1 or self.allows_batch
+        self._state = np.full(batch, 12345, np.int64)
+        self._last = np.zeros(batch, np.int64)
+        self._next = np.tile((np.arange(self.vocab_size) + 1) % self.vocab_size, (batch, 1))
+        self._length = 0
+
+    def keep_lanes(self, batch: int) -> None:
+        self._state, self._last, self._next = self._state[:batch], self._last[:batch], self._next[:batch]
+
+    def feed(self, ids: Ids) -> npt.NDArray[np.floating[Any]]:
+        self.passes.append((self._length, ids.tolist()))
+        self._length += ids.shape[1]
+        return np.stack([self._step(column) for column in ids.T], axis=1)
+
+    def _step(self, ids: Ids) -> npt.NDArray[np.floating[Any]]:
+        self._state = (self._state * 1103515245 + ids + 12345) % (1 << 31)
+        token = np.arange(self.vocab_size, dtype=np.int64)
+        mixed = ((self._state[:, np.newaxis] + token) * 2654435761 >> 9) % 1024
+        logits = mixed / 256.0
+        lanes = np.arange(len(ids))
+        self._next[lanes, self._last] = ids
+        self._last = ids
+        logits[lanes, self._next[lanes, ids]] += 8
+        self._rows += 1
+        # At each depth in turn the right half moves up and the left half down.
+        sign = 1 - 2 * ((token >> (self._rows % 9)) & 1)
+        return logits + self.noise * sign if self.noise else logits.astype(self.logits_type)
+
+
+class SyntheticTokenizer:
+    """Printable ASCII, line ends and a few longer tokens; other characters are lost in it."""
+
+    def __init__(self) -> None:
+        self._texts = [*"\n\t\r", *map(chr, range(32, 127)), *WORDS]
+        self._ids = {text: i for i, text in enumerate(self._texts)}
+        self.size = len(self._texts)
+
+    def encode(self, text: str) -> list[int]:
+        ids, at = [], 0
+        while at < len(text):
+            longest = next(
+                (word for word in sorted(WORDS, key=len, reverse=True) if text.startswith(word, at)), text[at]
+            )
+            ids.append(self._ids.get(longest, self._ids["?"]))
+            at += len(longest)
+        return ids
+
+    def decode(self, ids: list[int]) -> str:
+        return "".join(self._texts[i] for i in ids)
+
+
+def synthetic_model(noise: float = 0.0, allows_batch: bool = True, vocab_size: int | None = None) -> LanguageModel:
+    """A language model without a graph."""
+    tokenizer = SyntheticTokenizer()
+    return LanguageModel(
+        SyntheticSource(vocab_size or tokenizer.size, noise, allows_batch),
+        tokenizer,
+        hashlib.sha256(b"model").hexdigest(),
+        hashlib.sha256(b"tokenizer").hexdigest(),
+        "synthetic-1/x64",
+    )
+
+
+def settings(
+    eps: str = "5e-5", lanes: int = 1, frame_bytes: int = 1 << 20, window: int = 64, overlap: int = 16
+) -> CompressSettings:
+    """A writer's choices."""
+    return CompressSettings(Eps.parse(eps), ContextPolicy(3, window, overlap), lanes, frame_bytes)

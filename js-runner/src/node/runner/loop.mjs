@@ -38,7 +38,7 @@ export async function serve(requests, replies) {
       await sender.result(await operations.run(op, params, (done, total) => sender.progress(done, total)));
       if (op === 'bye') return;
     } catch (thrown) {
-      if (sender.isBroken) throw thrown;
+      if (sender.broken) throw sender.broken;
       const error = asLlmzipError(thrown);
       if (error.code === 'internal')
         process.stderr.write(`${error.cause instanceof Error ? error.cause.stack : error.stack}\n`);
@@ -50,8 +50,8 @@ export async function serve(requests, replies) {
 /** Sends what answers one request. */
 class Sender {
   id = NO_ID;
-  /** Nobody reads the replies. */
-  isBroken = false;
+  /** Why nobody gets the replies, if so. @type {unknown} */
+  broken;
   #replies;
   #nextProgress = 0;
   /** @type {Promise<void>} */
@@ -87,7 +87,7 @@ class Sender {
     const now = performance.now();
     if (now < this.#nextProgress) return;
     this.#nextProgress = now + PROGRESS_MILLISECONDS;
-    if (this.isBroken) throw new Error('the reader of the replies is gone');
+    if (this.broken) throw this.broken;
     // Not waited for here: a broken stream shows at the next progress, or at the reply.
     this.#send(toLine({ id: this.id, progress: { done, total } })).catch(() => {});
   }
@@ -97,7 +97,7 @@ class Sender {
     this.#sent = this.#sent
       .then(() => this.#replies.write(line))
       .catch((error) => {
-        this.isBroken = true;
+        this.broken = error;
         throw error;
       });
     return this.#sent;

@@ -2,6 +2,7 @@
 //!
 //! The map of the crate is in `ARCHITECTURE.md` at the root of the repository.
 
+pub mod cli;
 pub mod codec;
 pub mod compare;
 pub mod compressor;

@@ -1,3 +1,7 @@
 //! The command `llmzip`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    llmzip::cli::main()
+}

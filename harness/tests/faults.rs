@@ -1,6 +1,8 @@
 //! A run over fake runners, each with one deliberate fault: the fault must show in the right row of the report, with the right
 //! exit code, and the honest runners must be judged as if nothing had happened.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 mod support;
 
 use llmzip::ErrorCode;

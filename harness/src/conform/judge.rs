@@ -1,7 +1,7 @@
 //! Owns the laying side by side of what runners answered before anything was decoded: tokens, graph views and rows.
 
 use super::collect::Collected;
-use super::{COMPARABLE_PLANS, Settings, Target};
+use super::{COMPARABLE_PLANS, PLANS, Settings, Target};
 use crate::Result;
 use crate::compare::classes::{Activations, PairClass, PairVerdict};
 use crate::compare::stats::{Side, compare};
@@ -44,8 +44,9 @@ pub fn judge(
                 continue;
             }
             let left_print = &fingerprints[index];
-            for plan in left.rows.keys().filter(|plan| right.rows.contains_key(*plan)) {
-                let names = (left.runner.clone(), right.runner.clone(), (*plan).to_owned());
+            let shared = |plan: &&str| left.rows.contains_key(*plan) && right.rows.contains_key(*plan);
+            for plan in PLANS.iter().map(|(name, _)| *name).filter(shared) {
+                let names = (left.runner.clone(), right.runner.clone(), plan.to_owned());
                 let class = PairClass::between(left_print, right_print);
                 let pair = Pair {
                     left,

@@ -120,7 +120,10 @@ pub trait Observer: Sync {
 struct Seat {
     runner: Box<dyn Runner>,
     entry: RunnerEntry,
+    /// Whether it can be asked at all.
     alive: bool,
+    /// Whether it has the present model.
+    loaded: bool,
 }
 
 /// Runs everything and sums up. The runners are stopped when it returns.
@@ -211,6 +214,7 @@ fn seat(members: Vec<Member>, report: &mut Report, observer: &dyn Observer) -> V
                     runner,
                     entry,
                     alive: true,
+                    loaded: false,
                 });
             }
             Err(error) => {
@@ -288,6 +292,7 @@ fn run_target(
     interrupt::check()?;
     for (seat, collected) in seats.iter_mut().zip(&collected) {
         seat.alive &= !collected.log.broken;
+        seat.loaded = collected.load.is_some();
         if let Some(load) = &collected.load {
             seat.entry.fingerprint = Some(load.fingerprint.clone());
         }
@@ -313,6 +318,9 @@ fn run_target(
 
     let books = read_back::books(&collected, &settings.inputs);
     let read: Vec<read_back::Read> = side_by_side(seats, &target.name, |seat| {
+        if !seat.loaded {
+            return read_back::Read::default();
+        }
         let folder = folder.join(&seat.entry.name);
         read_back::read_back(
             target,

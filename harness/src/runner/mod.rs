@@ -1,7 +1,9 @@
 //! Owns the conversation with runners: the messages, the processes that speak them, and our own inference behind the same
 //! interface. It decides nothing about what is asked and compares nothing.
 
+pub mod in_process;
 mod lines;
+pub mod operations;
 pub mod process;
 pub mod protocol;
 pub mod serve;

@@ -15,7 +15,8 @@ fn modules(layout: &Layout) -> PathBuf {
     layout.js_runner().join("node_modules")
 }
 
-/// Gives Node, after installing the packages where that is needed.
+/// Gives Node, after installing the packages where that is needed. All of them, those of the tests too: `npm ci` starts from
+/// nothing, so a smaller set would have to be undone for the tests.
 pub fn prepare(layout: &Layout, narrator: &mut dyn Narrator) -> Result<PathBuf> {
     let node = tools::node()?;
     if !environment::is_current(&modules(layout), &lock(layout))? {

@@ -1,5 +1,7 @@
 //! Fake runners in processes of their own, and a run over them that needs no model.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;

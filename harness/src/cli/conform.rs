@@ -1,0 +1,153 @@
+//! Owns `llmzip conform`: from arguments to a run, and from its report to what is printed and written.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::args::ConformArguments;
+use super::output::{Output, write_file};
+use super::progress::{RunnerBars, SetupTalk};
+use super::runners;
+use crate::compare::Classes;
+use crate::conform::{self, Settings, Target, inputs};
+use crate::model::fingerprint::GraphOptimization;
+use crate::model::provenance::{ModelChoice, Models};
+use crate::report::{json, junit, markdown, terminal};
+use crate::runner::process::Timeouts;
+use crate::setup::Layout;
+use crate::{Error, ErrorCode, Result};
+
+/// Plain bytes of a frame; larger than every input, so that each is one frame.
+const FRAME_BYTES: u32 = 1 << 20;
+
+/// Runs it.
+pub fn run(arguments: &ConformArguments, output: &Output) -> Result<u8> {
+    let layout = Layout::find()?;
+    let settings = settings(arguments, &layout)?;
+    // A report that cannot be written is told before anything runs, not after.
+    for path in [&arguments.report, &arguments.junit, &arguments.markdown]
+        .into_iter()
+        .flatten()
+    {
+        check_writable(path)?;
+    }
+    let timeouts = Timeouts {
+        load: seconds("--load-timeout", arguments.load_timeout)?,
+        request: seconds("--request-timeout", arguments.request_timeout)?,
+        ..Timeouts::default()
+    };
+    let members = runners::members(arguments, &layout, timeouts, &mut SetupTalk::new(output))?;
+    let scratch = tempfile::Builder::new()
+        .prefix("llmzip-")
+        .tempdir()
+        .map_err(|source| Error::io("make a scratch folder in", &std::env::temp_dir(), &source))?;
+    let bars = RunnerBars::new(output);
+    let report = conform::run(&settings, members, scratch.path(), &bars);
+    bars.clear();
+    let report = report?;
+    output.data(&terminal::render(&report, output.colour()))?;
+    if let Some(path) = &arguments.report {
+        write_file(path, json::render(&report)?.as_bytes())?;
+    }
+    if let Some(path) = &arguments.junit {
+        write_file(path, junit::render(&report)?.as_bytes())?;
+    }
+    if let Some(path) = &arguments.markdown {
+        write_file(path, markdown::render(&report).as_bytes())?;
+    }
+    Ok(report.exit_code())
+}
+
+fn settings(arguments: &ConformArguments, layout: &Layout) -> Result<Settings> {
+    let models = Models::of_manifest(&layout.manifest())?;
+    let mut targets = Vec::new();
+    for name in &arguments.model {
+        targets.extend(targets_of(&models, name, &arguments.variant)?);
+    }
+    let samples = layout.models().join("tiny").join("samples");
+    Ok(Settings {
+        targets,
+        sequence: inputs::sequence(),
+        sequence_tokens: arguments.tokens,
+        inputs: inputs::round_trip_inputs(&samples, arguments.thorough)?,
+        threads: arguments.threads,
+        graph_optimization: match arguments.graph_optimization.as_str() {
+            "disabled" => GraphOptimization::Disabled,
+            "basic" => GraphOptimization::Basic,
+            "extended" => GraphOptimization::Extended,
+            _ => GraphOptimization::All,
+        },
+        frame_bytes: FRAME_BYTES,
+        classes: Classes::built_in()?,
+    })
+}
+
+/// The variants that were asked for, or all that are present.
+fn targets_of(models: &Models, name: &str, variants: &[String]) -> Result<Vec<Target>> {
+    if !variants.is_empty() {
+        return variants
+            .iter()
+            .map(|variant| target(models.choose(name, Some(variant))?))
+            .collect();
+    }
+    let all = models.variants_of(name)?;
+    let present: Vec<ModelChoice> = all
+        .into_iter()
+        .filter(|choice| choice.model_dir.join(&choice.model_file).is_file())
+        .collect();
+    if present.is_empty() {
+        // `choose` says what is missing and how to get it.
+        return Ok(vec![target(models.choose(name, None)?)?]);
+    }
+    present.into_iter().map(target).collect()
+}
+
+fn target(choice: ModelChoice) -> Result<Target> {
+    let known = |hash: Option<crate::model::provenance::Hash>, what: &str| {
+        hash.map(|hash| hash.to_string()).ok_or_else(|| {
+            Error::new(
+                ErrorCode::Integrity,
+                format!(
+                    "models/manifest.toml names no SHA-256 for the {what} of {}/{}",
+                    choice.name, choice.variant
+                ),
+            )
+            .with_hint("add the file with its SHA-256 to the manifest; a model without provenance is not run")
+        })
+    };
+    Ok(Target {
+        model_sha256: known(choice.model_sha256, "graph")?,
+        tokenizer_sha256: known(choice.tokenizer_sha256, "tokenizer")?,
+        name: format!("{}/{}", choice.name, choice.variant),
+        model_dir: std::path::absolute(&choice.model_dir)
+            .map_err(|source| Error::io("find", &choice.model_dir, &source))?,
+        model_file: choice.model_file.into(),
+        eps: choice.eps,
+        start_token: choice.start_token,
+        window: field(choice.window)?,
+        overlap: field(choice.overlap)?,
+    })
+}
+
+fn field(value: usize) -> Result<u32> {
+    u32::try_from(value).map_err(|_| Error::new(ErrorCode::Setup, format!("{value} is no context length")))
+}
+
+fn seconds(flag: &str, value: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(value)
+        .ok()
+        .filter(|limit| !limit.is_zero())
+        .ok_or_else(|| {
+            Error::new(ErrorCode::Usage, format!("{flag} {value} is no length of time"))
+                .with_hint("give seconds, above 0")
+        })
+}
+
+fn check_writable(path: &Path) -> Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    tempfile::tempfile_in(folder)
+        .map(drop)
+        .map_err(|source| Error::io("write into", folder, &source))
+}

@@ -1,0 +1,50 @@
+//! Owns the command line: arguments, what is printed where, progress bars and exit codes. stdout is data, stderr is talk. No
+//! command does its work here; each calls the module that does.
+
+mod args;
+mod conform;
+mod doctor;
+mod output;
+mod progress;
+mod runners;
+mod setup;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{Error, interrupt};
+use args::{Arguments, Command};
+use output::Output;
+
+/// Runs the command that the process's arguments name.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // clap knows which of its messages is data (help, version) and which is talk.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let output = Output::new(arguments.quiet);
+    let result = interrupt::listen().and_then(|()| run(&arguments, &output));
+    match result {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => fail(&output, &error),
+    }
+}
+
+fn fail(output: &Output, error: &Error) -> ExitCode {
+    output.error(&error.to_string());
+    ExitCode::from(error.code.exit_code())
+}
+
+fn run(arguments: &Arguments, output: &Output) -> crate::Result<u8> {
+    match &arguments.command {
+        Command::Conform(options) => conform::run(options, output),
+        Command::Setup(options) => setup::run(options, output),
+        Command::Doctor => doctor::run(output),
+    }
+}

@@ -1,0 +1,101 @@
+//! Owns the progress bars: one line per runner, on a terminal only.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::output::Output;
+use crate::conform::Observer;
+use crate::runner::protocol::Progress;
+use crate::setup::Narrator;
+
+const TICK: Duration = Duration::from_millis(120);
+
+/// Draws what runners are doing.
+pub struct RunnerBars {
+    bars: MultiProgress,
+    by_runner: Mutex<BTreeMap<String, ProgressBar>>,
+}
+
+impl RunnerBars {
+    /// Draws nothing where `output` may not.
+    pub fn new(output: &Output) -> Self {
+        let target = if output.draws() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        Self {
+            bars: MultiProgress::with_draw_target(target),
+            by_runner: Mutex::default(),
+        }
+    }
+
+    fn bar(&self, runner: &str) -> ProgressBar {
+        let mut bars = self.by_runner.lock().unwrap_or_else(PoisonError::into_inner);
+        bars.entry(runner.to_owned())
+            .or_insert_with(|| {
+                let bar = self.bars.add(ProgressBar::new(0));
+                bar.set_prefix(runner.to_owned());
+                if let Ok(style) = ProgressStyle::with_template("{prefix:>8} {spinner} {wide_msg} {pos}/{len}") {
+                    bar.set_style(style);
+                }
+                bar.enable_steady_tick(TICK);
+                bar
+            })
+            .clone()
+    }
+
+    /// Takes all bars away.
+    pub fn clear(&self) {
+        // A terminal that cannot be cleared is no reason to fail.
+        let _ = self.bars.clear();
+    }
+}
+
+impl Observer for RunnerBars {
+    fn working(&self, runner: &str, model: &str, request: &str, progress: Option<Progress>) {
+        let bar = self.bar(runner);
+        bar.set_message(format!("{model} {request}"));
+        let Progress { done, total } = progress.unwrap_or(Progress { done: 0, total: 0 });
+        bar.set_length(total);
+        bar.set_position(done);
+    }
+
+    fn resting(&self, runner: &str) {
+        self.bar(runner).set_message("");
+    }
+}
+
+/// Says what set-up is doing.
+pub struct SetupTalk<'a> {
+    output: &'a Output,
+    bar: Option<ProgressBar>,
+}
+
+impl<'a> SetupTalk<'a> {
+    /// Nothing is being done yet.
+    pub const fn new(output: &'a Output) -> Self {
+        Self { output, bar: None }
+    }
+}
+
+impl Narrator for SetupTalk<'_> {
+    fn begins(&mut self, what: &str) {
+        self.output.talk(&format!("set-up: {what}"));
+        if self.output.draws() {
+            let bar = ProgressBar::new_spinner();
+            bar.set_message(what.to_owned());
+            bar.enable_steady_tick(TICK);
+            self.bar = Some(bar);
+        }
+    }
+
+    fn ended(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}

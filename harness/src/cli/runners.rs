@@ -1,0 +1,140 @@
+//! Owns which runners take part in a run and how each is started.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use super::args::ConformArguments;
+use crate::conform::Member;
+use crate::runner::in_process::InProcessRunner;
+use crate::runner::process::{CommandSpec, ProcessRunner, Timeouts};
+use crate::setup::{self, Layout, Narrator, Packages};
+use crate::{Error, ErrorCode, Result};
+
+/// The runners that are there without being added.
+const BUILT_IN: [&str; 3] = ["rust", "python", "node"];
+
+/// The runners that were asked for, started.
+///
+/// # Errors
+/// `usage` for a name that is no runner, `setup` for a required runner that cannot take part.
+pub fn members(
+    arguments: &ConformArguments,
+    layout: &Layout,
+    timeouts: Timeouts,
+    narrator: &mut dyn Narrator,
+) -> Result<Vec<Member>> {
+    let added = added(&arguments.runner)?;
+    let mut names: Vec<String> = BUILT_IN.iter().map(ToString::to_string).collect();
+    names.extend(added.iter().map(|(name, _)| name.clone()));
+    check_names("--only", &arguments.only, &names)?;
+    check_names("--require", &arguments.require, &names)?;
+    let chosen = |name: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == name);
+
+    let mut members = Vec::new();
+    for name in names.iter().filter(|name| chosen(name)) {
+        let started = match added.iter().find(|(added, _)| added == name) {
+            Some((_, command)) => start(name, command, timeouts),
+            None => built_in(name, layout, timeouts, narrator),
+        };
+        match started {
+            Ok(member) => members.push(member),
+            Err(error) if error.code == ErrorCode::Setup && arguments.require.contains(name) => return Err(error),
+            Err(error) if error.code == ErrorCode::Setup => {
+                members.push(Member::Skipped {
+                    name: name.clone(),
+                    reason: error.message,
+                });
+            }
+            Err(error) => members.push(Member::Failed {
+                name: name.clone(),
+                error,
+            }),
+        }
+    }
+    Ok(members)
+}
+
+fn built_in(name: &str, layout: &Layout, timeouts: Timeouts, narrator: &mut dyn Narrator) -> Result<Member> {
+    match name {
+        "python" => start(name, &python(layout, narrator)?, timeouts),
+        "node" => start(name, &node(layout, narrator)?, timeouts),
+        _ => {
+            // The library comes with the Python packages, so that both run the same build.
+            setup::prepare_python(layout, Packages::Runtime, narrator)?;
+            Ok(Member::Ready(Box::new(InProcessRunner::new(
+                name,
+                setup::find_onnxruntime(layout)?,
+            ))))
+        }
+    }
+}
+
+fn start(name: &str, command: &CommandSpec, timeouts: Timeouts) -> Result<Member> {
+    Ok(Member::Ready(Box::new(ProcessRunner::start(name, command, timeouts)?)))
+}
+
+/// How the Python runner is started: from its sources, in the environment that set-up makes.
+fn python(layout: &Layout, narrator: &mut dyn Narrator) -> Result<CommandSpec> {
+    let sources = layout.py_runner().join("src");
+    Ok(CommandSpec {
+        program: setup::prepare_python(layout, Packages::Runtime, narrator)?,
+        args: vec!["-m".to_owned(), "llmzip".to_owned(), "runner".to_owned()],
+        env: vec![("PYTHONPATH".to_owned(), sources.display().to_string())],
+    })
+}
+
+/// How the Node runner is started.
+fn node(layout: &Layout, narrator: &mut dyn Narrator) -> Result<CommandSpec> {
+    let script = layout.js_runner().join("bin").join("llmzip.mjs");
+    Ok(CommandSpec {
+        program: setup::prepare_node(layout, narrator)?,
+        args: vec![script.display().to_string(), "runner".to_owned()],
+        env: Vec::new(),
+    })
+}
+
+/// Reads `NAME=COMMAND`.
+fn added(runners: &[String]) -> Result<Vec<(String, CommandSpec)>> {
+    let mut names: BTreeSet<String> = BUILT_IN.iter().map(ToString::to_string).collect();
+    let mut added = Vec::new();
+    for runner in runners {
+        let wrong = |why: &str| {
+            Error::new(ErrorCode::Usage, format!("--runner {runner}: {why}"))
+                .with_hint("give a name and a command, such as --runner mine='mine --runner'")
+        };
+        let (name, command) = runner.split_once('=').ok_or_else(|| wrong("it has no `=`"))?;
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        if name.is_empty() || !name.chars().all(is_name) {
+            return Err(wrong("the name must be of letters, digits, `-` and `_`"));
+        }
+        if !names.insert(name.to_owned()) {
+            return Err(wrong("a runner of this name is already there"));
+        }
+        added.push((
+            name.to_owned(),
+            parse_command(command).ok_or_else(|| wrong("the command cannot be read"))?,
+        ));
+    }
+    Ok(added)
+}
+
+/// Reads a command line with a shell's quoting, but without a shell.
+pub fn parse_command(command: &str) -> Option<CommandSpec> {
+    let mut words = shlex::split(command)?.into_iter();
+    let program = PathBuf::from(words.next()?);
+    Some(CommandSpec {
+        program,
+        args: words.collect(),
+        env: Vec::new(),
+    })
+}
+
+fn check_names(flag: &str, wanted: &[String], names: &[String]) -> Result<()> {
+    match wanted.iter().find(|name| !names.contains(name)) {
+        None => Ok(()),
+        Some(name) => Err(
+            Error::new(ErrorCode::Usage, format!("{flag} {name}: there is no such runner"))
+                .with_hint(format!("the runners are: {}", names.join(", "))),
+        ),
+    }
+}

@@ -1,0 +1,283 @@
+//! Owns what each operation of PROTOCOL.md does in Rust: it hands the request to the library and the answer back. It must not know
+//! whether it is asked in process or through a pipe.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::protocol::{
+    Bye, ByeResult, Compress, CompressResult, Decompress, DecompressResult, Detokenize, DetokenizeResult, Hello,
+    HelloResult, Inspect, Load, LoadResult, Logprobs, LogprobsResult, Operation, PROTOCOL_VERSION, Progress, Tokenize,
+    TokenizeResult,
+};
+use super::serve::Handler;
+use super::{OnProgress, RawOutcome};
+
+use crate::compressor::{CompressOptions, ModelIdentity, Progress as TokenProgress, compress, decompress};
+use crate::container::reader::ContainerReader;
+use crate::files::OutputFile;
+use crate::logprobs::{LogProbFiles, write_log_probs};
+use crate::model::context::{ContextPolicy, Plan};
+use crate::model::fingerprint::Fingerprint;
+use crate::model::loaded::{LoadOptions, LoadedModel};
+use crate::model::provenance::Hash;
+use crate::model::session::SessionOptions;
+use crate::model::source::{LogitsSource, LogitsType, Tokenize as _};
+use crate::{Error, ErrorCode, Result};
+
+/// How many tokens go by between two messages of progress.
+const PROGRESS_TOKENS: u64 = 256;
+
+/// The operations over one model at a time.
+#[derive(Debug)]
+pub struct Operations {
+    name: String,
+    runtime_library: PathBuf,
+    model: Option<LoadedModel>,
+}
+
+impl Operations {
+    /// No model is loaded yet.
+    #[must_use]
+    pub fn new(name: &str, runtime_library: PathBuf) -> Self {
+        Self {
+            name: name.to_owned(),
+            runtime_library,
+            model: None,
+        }
+    }
+
+    fn model(&mut self) -> Result<&mut LoadedModel> {
+        self.model.as_mut().ok_or_else(|| {
+            Error::new(ErrorCode::Usage, "no model is loaded").with_hint("send `load` before this request")
+        })
+    }
+
+    fn hello(&self) -> HelloResult {
+        HelloResult {
+            protocol: PROTOCOL_VERSION,
+            name: self.name.clone(),
+            ops: OPERATIONS.iter().map(ToString::to_string).collect(),
+            fingerprint: Fingerprint::of_process(),
+        }
+    }
+
+    fn load(&mut self, request: Load) -> Result<LoadResult> {
+        // The old model goes first: two at once may be more than the machine holds.
+        self.model = None;
+        let loaded = LoadedModel::load(&LoadOptions {
+            runtime_library: self.runtime_library.clone(),
+            model_dir: request.model_dir,
+            model_file: request.model_file.display().to_string(),
+            model_sha256: Some(parse_hash(&request.model_sha256)?),
+            tokenizer_sha256: Some(parse_hash(&request.tokenizer_sha256)?),
+            session: SessionOptions {
+                threads: request.threads,
+                provider: request.provider,
+                graph_optimization: request.graph_optimization,
+            },
+        })?;
+        let result = LoadResult {
+            model_sha256: loaded.model_sha256.to_string(),
+            tokenizer_sha256: loaded.tokenizer_sha256.to_string(),
+            vocab_size: count(loaded.session.vocab_size())?,
+            tokenizer_size: count(loaded.tokenizer.size())?,
+            logits_type: type_name(loaded.session.logits_type()).to_owned(),
+            fingerprint: loaded.fingerprint.clone(),
+        };
+        self.model = Some(loaded);
+        Ok(result)
+    }
+
+    fn logprobs(&mut self, request: &Logprobs, on_progress: OnProgress<'_>) -> Result<LogprobsResult> {
+        let model = self.model()?;
+        let plan = Plan {
+            lanes: request.plan.lanes as usize,
+            chunk: request.plan.chunk as usize,
+        };
+        let policy = policy(request.start_token, request.window, request.overlap);
+        let files = LogProbFiles {
+            logits: &request.logits_file,
+            coded: &request.coded_file,
+            rows: request.rows_file.as_deref(),
+        };
+        let mut report = every(on_progress);
+        write_log_probs(&mut model.session, policy, plan, &request.ids, files, |done, total| {
+            report(done, total)
+        })?;
+        Ok(LogprobsResult {
+            rows: request.ids.len() as u64,
+            vocab_size: count(model.session.vocab_size())?,
+            logits_type: type_name(model.session.logits_type()).to_owned(),
+        })
+    }
+
+    fn compress(&mut self, request: &Compress, on_progress: OnProgress<'_>) -> Result<CompressResult> {
+        let model = self.model()?;
+        let options = CompressOptions {
+            model: identity(model),
+            lanes: request.lanes as usize,
+            eps: request.eps.parse()?,
+            context: policy(request.start_token, request.window, request.overlap),
+            frame_bytes: request.frame_bytes as usize,
+            fingerprint: model.fingerprint.container_fingerprint(),
+        };
+        let input = open(&request.input_file)?;
+        let mut output = OutputFile::create(&request.output_file, true)?;
+        let mut report = every(on_progress);
+        let summary = compress(
+            input,
+            BufWriter::new(&mut output),
+            &mut model.session,
+            &model.tokenizer,
+            &options,
+            &mut |progress: TokenProgress| report(progress.done, progress.total),
+        )?;
+        output.commit()?;
+        Ok(CompressResult {
+            plain_bytes: summary.plain_bytes,
+            plain_sha256: summary.plain_sha256.to_string(),
+            container_bytes: summary.container_bytes,
+            stream_bytes: summary.stream_bytes,
+            tokens: summary.tokens,
+            tokens_sha256: summary.tokens_sha256.to_string(),
+            entropy_bits: summary.entropy_bits,
+        })
+    }
+
+    fn decompress(&mut self, request: &Decompress, on_progress: OnProgress<'_>) -> Result<DecompressResult> {
+        let model = self.model()?;
+        let identity = identity(model);
+        let container = ContainerReader::open(open(&request.input_file)?)?;
+        let mut output = OutputFile::create(&request.output_file, true)?;
+        let mut report = every(on_progress);
+        let summary = decompress(
+            container,
+            BufWriter::new(&mut output),
+            &mut model.session,
+            &model.tokenizer,
+            &identity,
+            &mut |progress: TokenProgress| report(progress.done, progress.total),
+        )?;
+        output.commit()?;
+        Ok(DecompressResult {
+            plain_bytes: summary.plain_bytes,
+            plain_sha256: summary.plain_sha256.to_string(),
+            tokens: summary.tokens,
+            tokens_sha256: summary.tokens_sha256.to_string(),
+        })
+    }
+}
+
+const OPERATIONS: [&str; 9] = [
+    Hello::NAME,
+    Load::NAME,
+    Inspect::NAME,
+    Tokenize::NAME,
+    Detokenize::NAME,
+    Logprobs::NAME,
+    Compress::NAME,
+    Decompress::NAME,
+    Bye::NAME,
+];
+
+impl Handler for Operations {
+    fn handle(&mut self, op: &str, params: Value, on_progress: OnProgress<'_>) -> Result<RawOutcome> {
+        match op {
+            Hello::NAME => {
+                read::<Hello>(op, params)?;
+                done(self.hello())
+            }
+            Load::NAME => done(self.load(read(op, params)?)?),
+            Inspect::NAME => done(self.model()?.session.view()?),
+            Tokenize::NAME => {
+                let Tokenize { text } = read(op, params)?;
+                done(TokenizeResult {
+                    ids: self.model()?.tokenizer.encode(&text)?,
+                })
+            }
+            Detokenize::NAME => {
+                let Detokenize { ids } = read(op, params)?;
+                done(DetokenizeResult {
+                    text: self.model()?.tokenizer.decode(&ids)?,
+                })
+            }
+            Logprobs::NAME => done(self.logprobs(&read(op, params)?, on_progress)?),
+            Compress::NAME => done(self.compress(&read(op, params)?, on_progress)?),
+            Decompress::NAME => done(self.decompress(&read(op, params)?, on_progress)?),
+            Bye::NAME => done(ByeResult {}),
+            other => Err(
+                Error::new(ErrorCode::Unsupported, format!("there is no operation {other:?}"))
+                    .with_hint(format!("the operations are: {}", OPERATIONS.join(", "))),
+            ),
+        }
+    }
+}
+
+fn read<T: DeserializeOwned>(op: &str, params: Value) -> Result<T> {
+    serde_json::from_value(params).map_err(|source| {
+        Error::new(
+            ErrorCode::Usage,
+            format!("the parameters of `{op}` are wrong: {source}"),
+        )
+        .with_hint("harness/schemas/protocol.json says what they look like")
+    })
+}
+
+fn done(result: impl Serialize) -> Result<RawOutcome> {
+    serde_json::to_value(result)
+        .map(RawOutcome::Done)
+        .map_err(|source| Error::new(ErrorCode::Internal, format!("cannot write a result: {source}")))
+}
+
+fn parse_hash(text: &str) -> Result<Hash> {
+    text.parse()
+        .map_err(|_| Error::new(ErrorCode::Usage, format!("{text:?} is no SHA-256 in hex")))
+}
+
+fn count(value: usize) -> Result<u32> {
+    u32::try_from(value).map_err(|_| Error::new(ErrorCode::Model, format!("a vocabulary of {value} is too large")))
+}
+
+const fn type_name(logits_type: LogitsType) -> &'static str {
+    match logits_type {
+        LogitsType::Float32 => "float32",
+        LogitsType::Float16 => "float16",
+    }
+}
+
+const fn policy(start_token: u32, window: u32, overlap: u32) -> ContextPolicy {
+    ContextPolicy {
+        start_token,
+        window: window as usize,
+        overlap: overlap as usize,
+    }
+}
+
+const fn identity(model: &LoadedModel) -> ModelIdentity {
+    ModelIdentity {
+        model_sha256: model.model_sha256,
+        tokenizer_sha256: model.tokenizer_sha256,
+    }
+}
+
+fn open(path: &Path) -> Result<BufReader<File>> {
+    File::open(path)
+        .map(BufReader::new)
+        .map_err(|source| Error::io("open", path, &source))
+}
+
+/// Passes progress on, now and then: a message per token would be most of the work.
+fn every(on_progress: OnProgress<'_>) -> impl FnMut(u64, u64) -> Result<()> {
+    move |done, total| {
+        if done.is_multiple_of(PROGRESS_TOKENS) {
+            on_progress(Progress { done, total })
+        } else {
+            Ok(())
+        }
+    }
+}

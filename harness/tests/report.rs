@@ -1,0 +1,72 @@
+//! What a report looks like, in every form, over fake runners: one run in which everything holds and one in which much does not.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use insta::{assert_snapshot, with_settings};
+use jsonschema::Validator;
+use llmzip::report::{Report, json, junit, markdown, terminal};
+use serde_json::Value;
+
+fn schema() -> Validator {
+    let text = include_str!("../schemas/report.json");
+    jsonschema::validator_for(&serde_json::from_str::<Value>(text).unwrap()).unwrap()
+}
+
+fn good() -> Report {
+    support::run(vec![support::member("left", &[]), support::member("right", &[])])
+}
+
+fn bad() -> Report {
+    support::run(vec![
+        support::member("left", &[]),
+        support::member("wrong", &["--fault", "wrong-logit", "--runtime-version", "2.0"]),
+        support::member("reader", &["--fault", "wrong-bytes"]),
+        support::member("liar", &["--fault", "lies-about-hash"]),
+        support::member("skipper", &["--fault", "skips"]),
+    ])
+}
+
+/// Every form of a report; what differs from run to run is replaced by text of the same width.
+fn check(name: &str, report: &Report) {
+    let json: Value = serde_json::from_str(&json::render(report).unwrap()).unwrap();
+    let errors: Vec<String> = schema()
+        .iter_errors(&json)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert_eq!(errors, Vec::<String>::new());
+    with_settings!({filters => vec![
+        (r"in \d+\.\d s", "in 0.0 s"),
+        (r#"uuid="[^"]*""#, r#"uuid="UUID""#),
+        (r#"timestamp="[^"]*""#, r#"timestamp="TIME""#),
+    ]}, {
+        assert_snapshot!(format!("{name}.terminal"), terminal::render(report, false));
+        assert_snapshot!(format!("{name}.coloured"), terminal::render(report, true));
+        assert_snapshot!(format!("{name}.markdown"), markdown::render(report));
+        assert_snapshot!(format!("{name}.junit"), junit::render(report).unwrap());
+    });
+}
+
+#[test]
+fn a_report_in_which_everything_holds() {
+    let report = good();
+    assert_eq!(report.exit_code(), 0);
+    check("good", &report);
+}
+
+#[test]
+fn a_report_in_which_much_does_not_hold() {
+    let report = bad();
+    assert_eq!(report.exit_code(), 4);
+    check("bad", &report);
+}
+
+#[test]
+fn a_runner_s_words_cannot_steer_the_terminal() {
+    let mut report = good();
+    report.runners[0].name = "\x1b[2Jleft\n".to_owned();
+    let text = terminal::render(&report, false);
+    assert!(!text.contains('\x1b'));
+    assert!(text.contains("\u{fffd}[2Jleft\u{fffd}"));
+}

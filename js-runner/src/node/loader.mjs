@@ -97,7 +97,7 @@ export async function loadModel(modelDir, modelFile, settings = DEFAULT_SETTINGS
     const content = readGraphContent(modelBytes);
     const versions = { runtime: runtimeVersion(library), tokenizer: library.env.version };
     return {
-      source: new SessionSource(session, signature),
+      source: new SessionSource({ run: (feeds) => session.run(withFloat16Bits(feeds)) }, signature),
       tokenizer,
       modelSha256,
       tokenizerSha256,
@@ -285,6 +285,22 @@ async function makeSession({ AutoModelForCausalLM }, modelPath, folder, stem, se
       cause,
     );
   }
+}
+
+/**
+ * onnxruntime-node takes 16-bit floats as their bits only, also where JavaScript has an array for them.
+ *
+ * @param {import('onnxruntime-common').InferenceSession.FeedsType} feeds
+ */
+function withFloat16Bits(feeds) {
+  for (const tensor of Object.values(feeds)) {
+    const { data } = tensor;
+    if (tensor.type !== 'float16' || data instanceof Uint16Array) continue;
+    const { buffer, byteOffset, length } = /** @type {Uint16Array} */ (/** @type {unknown} */ (data));
+    // Its constructor would make such an array of the bits again.
+    Object.assign(tensor, { cpuData: new Uint16Array(buffer, byteOffset, length) });
+  }
+  return feeds;
 }
 
 /**

@@ -52,3 +52,48 @@ where
         parameters,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::golden::synthetic::Lcg;
+
+    /// A token that is as likely as the row says.
+    fn draw_likely_token(lcg: &mut Lcg, tree: &Tree, row: &[f32]) -> u32 {
+        let mut left = (f64::from(lcg.draw()) + f64::from(lcg.draw()) / 65536.0) / 65536.0;
+        let ids = 0..row.len() as u32;
+        ids.rev()
+            .find(|&id| {
+                left -= tree.log_prob(Row::F32(row), id).exp();
+                left < 0.0
+            })
+            .unwrap_or(0)
+    }
+
+    #[test]
+    fn the_overhead_is_small_and_grows_with_eps() {
+        let mut lcg = Lcg::new(50);
+        let mut tree = Tree::new(64);
+        let rows: Vec<(Vec<f32>, u32)> = (0..10_000)
+            .map(|_| {
+                let row = lcg.draw_row(64, 8.0);
+                tree.tree_masses(Row::F32(&row)).unwrap();
+                let id = draw_likely_token(&mut lcg, &tree, &row);
+                (row, id)
+            })
+            .collect();
+        let limits = [(0.0, 0.0005), (1e-5, 0.002), (5e-5, 0.004), (1e-3, 0.03), (2e-2, 0.2)];
+        let mut before = 0.0;
+        for (eps, limit) in limits {
+            let rows = rows.iter().map(|(row, id)| (Row::F32(row), *id));
+            let overhead = overhead(rows, 64, eps).unwrap();
+            assert_eq!(overhead.tokens, 10_000);
+            let relative = overhead.relative();
+            assert!(
+                (before..limit).contains(&relative),
+                "{relative} at eps {eps}: {overhead:?}"
+            );
+            before = relative;
+        }
+    }
+}

@@ -79,3 +79,6 @@ impl LaneDecoder {
         Ok(self.unary.len() as u32)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,201 @@
+use proptest::prelude::*;
 
+use super::*;
+use crate::ErrorCode;
+use crate::codec::grid::{Grid, bit_cost};
+use crate::codec::range_coder::{AdaptiveBit, BitEncoder, PROBABILITY_ONE};
+use crate::golden::synthetic::Lcg;
+use crate::model::source::Row;
+
+/// A lane and the rows that predict its tokens.
+struct Sample {
+    rows: Vec<Vec<f32>>,
+    lane: LanePaths,
+}
+
+fn sample(seed: u32, vocab_size: usize, spread: f32, tokens: usize) -> Sample {
+    let mut lcg = Lcg::new(seed);
+    let mut tree = Tree::new(vocab_size);
+    let mut sample = Sample {
+        rows: Vec::new(),
+        lane: LanePaths::default(),
+    };
+    for _ in 0..tokens {
+        let row = lcg.draw_row(vocab_size, spread);
+        let id = lcg.draw_token(&row);
+        tree.tree_masses(Row::F32(&row)).unwrap();
+        sample.lane.push(&tree, id);
+        sample.rows.push(row);
+    }
+    sample
+}
+
+fn decode(sample: &Sample, stream: Vec<u8>, parameters: Parameters, eps: f64, offsets: u32) -> Vec<u32> {
+    let mut decoder = LaneDecoder::new(stream, parameters, eps, offsets);
+    let rows = sample.rows.iter();
+    rows.map(|row| {
+        let mut tree = Tree::new(row.len());
+        tree.tree_masses(Row::F32(row)).unwrap();
+        decoder.decode(&tree).unwrap()
+    })
+    .collect()
+}
+
+/// What a lane costs and its blocks' offsets, as FORMAT.md section 8 states it.
+fn stated_choice(lane: &LanePaths, depth: u32, parameters: Parameters, eps: f64, offsets: u32) -> (u64, Vec<u32>) {
+    let grid = Grid::new(parameters.cells, eps);
+    let mut unary = vec![AdaptiveBit::default(); offsets as usize];
+    let cost = |bit: bool, p: u32| u64::from(bit_cost(if bit { p } else { PROBABILITY_ONE - p }));
+    let (mut total, mut chosen) = (0, Vec::new());
+    let indices: Vec<usize> = (0..lane.len()).collect();
+    for block in indices.chunks(parameters.block) {
+        let decisions: Vec<Decision> = block.iter().flat_map(|&index| lane.decisions(index)).collect();
+        let mut choices = Vec::new();
+        for k in 0..=offsets {
+            let head: u64 = (0..=k).zip(&unary).map(|(i, bit)| cost(i < k, bit.probability())).sum();
+            if k == offsets {
+                choices.push((head + 65_536 * u64::from(depth) * block.len() as u64, k));
+            } else if decisions.iter().all(|decision| grid.is_safe(decision.log_odds, k)) {
+                let coded = decisions
+                    .iter()
+                    .map(|decision| cost(decision.bit, grid.probability(grid.cell(decision.log_odds, k), k)));
+                choices.push((head + coded.sum::<u64>(), k));
+            }
+        }
+        let (least, k) = choices.into_iter().min().unwrap();
+        for (i, bit) in (0..=k).zip(&mut unary) {
+            bit.update(i < k);
+        }
+        total += least;
+        chosen.push(k);
+    }
+    (total, chosen)
+}
+
+fn check(seed: u32, vocab_size: usize, spread: f32, tokens: usize, eps: f64, offsets: u32) -> Vec<u32> {
+    let lanes: Vec<Sample> = (0..3)
+        .map(|lane| sample(seed + lane, vocab_size, spread, tokens / (1 + lane as usize)))
+        .collect();
+    let paths: Vec<LanePaths> = lanes.iter().map(|sample| sample.lane.clone()).collect();
+    let chosen = choose_parameters(&paths, eps, offsets, vocab_size);
+    let depth = tree_depth_of(vocab_size);
+    let cost = |parameters: &Parameters| -> u64 {
+        paths
+            .iter()
+            .map(|lane| stated_choice(lane, depth, *parameters, eps, offsets).0)
+            .sum()
+    };
+    let stated = candidates(eps).into_iter().min_by_key(cost).unwrap();
+    assert_eq!(chosen, stated);
+    let mut all_offsets = Vec::new();
+    for sample in &lanes {
+        let stream = encode_lane(&sample.lane, chosen, eps, offsets, vocab_size);
+        let (cost, offsets_of_blocks) = stated_choice(&sample.lane, depth, chosen, eps, offsets);
+        let excess = 8.0 * stream.len() as f64 - cost as f64 / 65536.0;
+        assert!((-1.0..50.0).contains(&excess), "{excess} bits more than they cost");
+        assert_eq!(decode(sample, stream, chosen, eps, offsets), sample.lane.ids);
+        all_offsets.extend(offsets_of_blocks);
+    }
+    all_offsets
+}
+
+fn tree_depth_of(vocab_size: usize) -> u32 {
+    Tree::new(vocab_size).depth()
+}
+
+#[test]
+fn writers_choose_what_the_format_says_and_readers_follow() {
+    let mut offsets = Vec::new();
+    for (i, eps) in [0.0, 1e-9, 1e-6, 1e-5, 5e-5, 1e-3, 5e-3, 2e-2, 0.5]
+        .into_iter()
+        .enumerate()
+    {
+        let seed = 1000 * i as u32;
+        offsets.extend(check(seed, 2, 4.0, 200, eps, 32));
+        offsets.extend(check(seed + 10, 7, 4.0, 100, eps, 1));
+        offsets.extend(check(seed + 20, 100, 8.0, 150, eps, 32));
+        offsets.extend(check(seed + 30, 257, 128.0, 60, eps, 64));
+    }
+    assert!(offsets.contains(&0) && offsets.contains(&3), "too uniform a sample");
+    assert!(offsets.contains(&32), "no escape was tried");
+}
+
+#[test]
+fn lanes_of_no_tokens_cost_nothing() {
+    let empty = LanePaths::default();
+    assert!(empty.is_empty());
+    let parameters = choose_parameters(std::slice::from_ref(&empty), 1e-5, 32, 100);
+    assert_eq!(parameters, candidates(1e-5)[0]);
+    assert_eq!(encode_lane(&empty, parameters, 1e-5, 32, 100).len(), 1);
+}
+
+#[test]
+fn candidate_ladders() {
+    let cells_of = |eps| {
+        let mut cells: Vec<u32> = candidates(eps).iter().map(|candidate| candidate.cells).collect();
+        cells.dedup();
+        cells
+    };
+    assert_eq!(cells_of(0.0), [1536, 2048]);
+    assert_eq!(cells_of(1e-5), [32, 48, 64]);
+    assert_eq!(cells_of(1e-3), [8, 12, 16]);
+    assert_eq!(cells_of(0.9), [2, 3]);
+    let blocks_of = |eps| -> Vec<usize> {
+        let candidates = candidates(eps);
+        let first = candidates[0].cells;
+        let same = candidates.iter().filter(|candidate| candidate.cells == first);
+        same.map(|candidate| candidate.block).collect()
+    };
+    assert_eq!(blocks_of(1e-3), [4, 8, 16, 32]);
+    assert_eq!(blocks_of(5e-4), [32, 64, 128, 256, 512]);
+    assert_eq!(blocks_of(0.0), [32, 64, 128, 256, 512]);
+}
+
+/// A stream of nothing but ones in its offset index, then raw bits.
+fn escaped(raw: &[bool], offsets: u32) -> Vec<u8> {
+    let mut encoder = BitEncoder::new();
+    for _ in 0..offsets {
+        encoder.encode(true, PROBABILITY_ONE / 2);
+    }
+    for &bit in raw {
+        encoder.encode(bit, PROBABILITY_ONE / 2);
+    }
+    encoder.finish()
+}
+
+#[test]
+fn an_escaped_id_must_be_one() {
+    let mut tree = Tree::new(5);
+    tree.tree_masses(Row::F32(&[0.0; 5])).unwrap();
+    let parameters = Parameters { cells: 8, block: 4 };
+    for id in 0..8u32 {
+        let raw = [id & 4 != 0, id & 2 != 0, id & 1 != 0];
+        let mut decoder = LaneDecoder::new(escaped(&raw, 3), parameters, 1e-3, 3);
+        let found = decoder.decode(&tree);
+        if id < 5 {
+            assert_eq!(found, Ok(id));
+        } else {
+            assert_eq!(found.unwrap_err().code, ErrorCode::Divergence);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_stream_gives_ids_or_an_error(stream in prop::collection::vec(any::<u8>(), 0..60), seed: u32) {
+        let mut lcg = Lcg::new(seed);
+        let mut tree = Tree::new(19);
+        let parameters = Parameters { cells: 16, block: 3 };
+        let mut decoder = LaneDecoder::new(stream, parameters, 1e-3, 4);
+        for _ in 0..200 {
+            tree.tree_masses(Row::F32(&lcg.draw_row(19, 4.0))).unwrap();
+            match decoder.decode(&tree) {
+                Ok(id) => prop_assert!(id < 19),
+                Err(error) => {
+                    prop_assert_eq!(error.code, ErrorCode::Divergence);
+                    break;
+                }
+            }
+        }
+    }
+}

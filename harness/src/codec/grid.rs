@@ -115,12 +115,12 @@ impl Grid {
     /// Which entry of the table cell `c` under offset `k` has: its middle in 4096ths, `0 ..= 4095`.
     #[must_use]
     pub fn probability_index(self, c: i32, k: u32) -> u32 {
-        let end = i64::from(self.cells) << OFFSET_BITS;
-        let lo = (i64::from(c) << OFFSET_BITS) + i64::from(offset_numerator(k));
+        // At most 2^28, and their sum at most 2^29.
+        let end = (self.cells << OFFSET_BITS) as i32;
+        let lo = (c << OFFSET_BITS) + offset_numerator(k) as i32;
         let hi = lo + (1 << OFFSET_BITS);
-        let middle = (lo.clamp(0, end) + hi.clamp(0, end)) / (32 * i64::from(self.cells));
-        // At most 4096 before the clip, so nothing is cut off.
-        (middle as u32).min(TABLE_ENTRIES as u32 - 1)
+        let middle = (lo.clamp(0, end) + hi.clamp(0, end)) as u32 / (32 * self.cells);
+        middle.min(TABLE_ENTRIES as u32 - 1)
     }
 
     /// The probability of bit 1 in 65536ths for cell `c` under offset `k`.

@@ -3,21 +3,17 @@
 
 use std::sync::LazyLock;
 
-use crate::codec::grid::{Grid, MAX_CELLS, bit_costs, cell_of_scaled, guard, position, probability_table};
+use crate::codec::grid::{Grid, TABLE_ENTRIES, bit_costs, cell_of_scaled, guard, position, probability_table};
 use crate::codec::range_coder::{AdaptiveBit, PROBABILITY_ONE};
 use crate::codec::tree::Decision;
 
-/// Stands for an offset that is not safe. No block of safe decisions costs as much (4096 tokens, 20 decisions of 16 bits each
-/// are below 2^37), and 4096 of them do not overflow.
+/// Stands for a decision that is not safe under an offset. No block of safe decisions costs as much (4096 tokens of 20 decisions of
+/// 16 bits are below 2^37), and a block of nothing but unsafe ones stays below 2^57.
 const UNSAFE: u64 = 1 << 40;
 
-/// The costs of both bits for every probability that the table or an adaptive bit can have.
-static BIT_COSTS: LazyLock<Vec<[u32; 2]>> = LazyLock::new(|| {
-    // Probability 0 does not occur.
-    std::iter::once([0; 2])
-        .chain((1..PROBABILITY_ONE).map(bit_costs))
-        .collect()
-});
+/// The costs of bit 0 and of bit 1 by entry of the probability table.
+static TABLE_COSTS: LazyLock<[[u32; TABLE_ENTRIES]; 2]> =
+    LazyLock::new(|| [0, 1].map(|bit| probability_table().map(|p| bit_costs(u32::from(p))[bit])));
 
 /// A decision's place on the scale of [`position`]: itself, and where whoever lies within eps may see it at most.
 #[derive(Clone, Copy, Debug)]
@@ -43,30 +39,18 @@ impl Span {
 }
 
 /// The costs of decisions under each offset of one grid.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct GridCosts {
     grid: Grid,
     offsets: u32,
-    /// For bit 0 and bit 1: by offset, then by cell + 1.
-    table: [Vec<u32>; 2],
 }
 
 impl GridCosts {
     /// The costs for `cells` cells and `offsets` offsets.
     pub fn new(cells: u32, offsets: u32, eps: f64) -> Self {
-        let grid = Grid::new(cells, eps);
-        let probabilities = probability_table();
-        let by_bit = |bit: usize| {
-            (0..offsets)
-                .flat_map(|k| (-1..=cells as i32).map(move |c| grid.probability_index(c, k)))
-                .map(|index| BIT_COSTS[usize::from(probabilities[index as usize])][bit])
-                .collect()
-        };
-        debug_assert!(cells <= MAX_CELLS);
         Self {
-            grid,
+            grid: Grid::new(cells, eps),
             offsets,
-            table: [by_bit(0), by_bit(1)],
         }
     }
 
@@ -77,16 +61,16 @@ impl GridCosts {
 
     /// Adds what coding the decisions of one token costs under each offset to `costs`; [`UNSAFE`] at least where one is not safe.
     pub fn add(&self, spans: &[Span], costs: &mut [u64]) {
-        let stride = self.grid.cells() as usize + 2;
+        let table = &*TABLE_COSTS;
         for span in spans {
             let lowest = self.grid.scaled(span.lowest);
             let middle = self.grid.scaled(span.middle);
             let highest = self.grid.scaled(span.highest);
-            let table = &self.table[usize::from(span.bit)];
-            for ((k, cost), row) in (0..self.offsets).zip(costs.iter_mut()).zip(table.chunks_exact(stride)) {
+            let table = &table[usize::from(span.bit)];
+            for (k, cost) in (0..self.offsets).zip(costs.iter_mut()) {
                 let safe = cell_of_scaled(lowest, k) == cell_of_scaled(highest, k);
-                let place = (cell_of_scaled(middle, k) + 1) as usize;
-                *cost += if safe { u64::from(row[place]) } else { UNSAFE };
+                let index = self.grid.probability_index(cell_of_scaled(middle, k), k);
+                *cost += if safe { u64::from(table[index as usize]) } else { UNSAFE };
             }
         }
     }
@@ -108,7 +92,7 @@ impl BlockChooser {
         let bit = AdaptiveBit::default();
         Self {
             unary: vec![bit; offsets],
-            unary_costs: vec![BIT_COSTS[bit.probability() as usize]; offsets],
+            unary_costs: vec![bit_costs(bit.probability()); offsets],
             sums: vec![0; offsets],
             raw: 0,
         }
@@ -146,7 +130,7 @@ impl BlockChooser {
     pub fn close(&mut self, k: u32) {
         for (i, bit) in (0..=k).zip(&mut self.unary) {
             bit.update(i < k);
-            self.unary_costs[i as usize] = BIT_COSTS[bit.probability() as usize];
+            self.unary_costs[i as usize] = bit_costs(bit.probability());
         }
         self.sums.fill(0);
         self.raw = 0;

@@ -8,7 +8,8 @@ export { compress, decompress, decompressFrames, FRAME_BYTES, openContainer } fr
 export { epsValue, formatEps, parseEps } from './container/eps.mjs';
 export * from './errors.mjs';
 export { NextToken, nextTokenLogProbs } from './logprobs.mjs';
-export { readGraphContent, readSignature } from './model/graph.mjs';
+export { readGraphContent } from './model/graph.mjs';
 export { sha256Hex, verifySha256 } from './model/provenance.mjs';
 export { SessionSource } from './model/session.mjs';
+export { readSignature } from './model/signature.mjs';
 export { alignTokenizer, tokenizerSize, wrapTokenizer } from './model/tokenizer.mjs';

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** @typedef {import('../core/model/graph.mjs').TensorDeclaration} TensorDeclaration */
+/** @typedef {import('../core/model/graph.mjs').TensorInfo} TensorInfo */
 
 /**
  * @param {import('./loader.mjs').Inspection} inspection
@@ -28,7 +28,7 @@ export function formatInspection({ inputs, outputs, opset, ops, batch_policy: po
   ].join('\n');
 }
 
-/** @param {TensorDeclaration[]} tensors */
+/** @param {TensorInfo[]} tensors */
 function formatTensors(tensors) {
   const width = Math.max(...tensors.map(({ name }) => name.length));
   return tensors.map(({ name, type, shape }) => `  ${name.padEnd(width)}  ${type.padEnd(8)}  [${shape.join(', ')}]`);

@@ -9,14 +9,15 @@
 
 import { isAbsolute, join, posix } from 'node:path';
 import { ModelError, SetupError, UnsupportedError, UsageError, VocabularyError } from '../core/errors.mjs';
-import { readGraphContent, readSignature } from '../core/model/graph.mjs';
+import { readGraphContent } from '../core/model/graph.mjs';
 import { sha256Hex, verifySha256 } from '../core/model/provenance.mjs';
 import { SessionSource } from '../core/model/session.mjs';
+import { readSignature } from '../core/model/signature.mjs';
 import { alignTokenizer, tokenizerSize, wrapTokenizer } from '../core/model/tokenizer.mjs';
 import { reason } from './data-stream.mjs';
 import { readModelFile } from './files.mjs';
 
-/** @typedef {import('../core/model/graph.mjs').TensorDeclaration} TensorDeclaration */
+/** @typedef {import('../core/model/graph.mjs').TensorInfo} TensorInfo */
 /** @typedef {import('../core/model/source.mjs').LanguageModel} LanguageModel */
 /** @typedef {import('./fingerprint.mjs').SessionSettings} SessionSettings */
 
@@ -29,8 +30,8 @@ import { readModelFile } from './files.mjs';
 /**
  * What a graph declares (PROTOCOL.md, `inspect`).
  *
- * @typedef {import('../core/model/graph.mjs').GraphContent & { inputs: TensorDeclaration[], outputs: TensorDeclaration[],
- *   batch_policy: import('../core/model/graph.mjs').BatchPolicy, provider: string }} Inspection
+ * @typedef {import('../core/model/graph.mjs').GraphContent & { inputs: TensorInfo[], outputs: TensorInfo[],
+ *   batch_policy: import('../core/model/signature.mjs').BatchPolicy, provider: string }} Inspection
  */
 
 /**
@@ -110,7 +111,7 @@ export async function loadModel(modelDir, modelFile, settings = DEFAULT_SETTINGS
         outputs,
         ...content,
         batch_policy: signature.batchPolicy,
-        provider: 'CPUExecutionProvider',
+        provider: settings.provider,
       },
       dispose,
     };
@@ -305,7 +306,7 @@ function withFloat16Bits(feeds) {
 
 /**
  * @param {import('onnxruntime-common').InferenceSession.ValueMetadata} metadata
- * @returns {TensorDeclaration}
+ * @returns {TensorInfo}
  */
 function declaration(metadata) {
   if (!metadata.isTensor) throw new ModelError(`"${metadata.name}" is no tensor`, 'export the model as a decoder');

@@ -9,7 +9,7 @@
 import { Tensor } from 'onnxruntime-common';
 import { ModelError } from '../errors.mjs';
 
-/** @typedef {import('./graph.mjs').Signature} Signature */
+/** @typedef {import('./signature.mjs').Signature} Signature */
 /** @typedef {import('./source.mjs').Logits} Logits */
 /** @typedef {import('./source.mjs').LogitsSource} LogitsSource */
 /** @typedef {Pick<import('onnxruntime-common').InferenceSession, 'run'>} Session */
@@ -40,6 +40,12 @@ export class SessionSource {
    * @param {Signature} signature
    */
   constructor(session, signature) {
+    if (signature.fixedLength !== undefined && signature.fixedLength !== 1) {
+      throw new ModelError(
+        `the graph takes ${signature.fixedLength} ids at once, neither one nor any number`,
+        'export it with a symbolic sequence dimension',
+      );
+    }
     this.#session = session;
     this.#signature = signature;
     this.vocabSize = signature.vocabSize;
@@ -55,22 +61,19 @@ export class SessionSource {
     }
     this.#batch = batch;
     this.#past = 0;
-    for (const { input, type, emptyShape } of this.#signature.caches) {
-      this.#replaceCache(
-        input,
-        new Tensor(/** @type {any} */ (type), /** @type {any} */ (newArray(type, 0)), [batch, ...emptyShape.slice(1)]),
-      );
+    for (const { name, type, shape } of this.#signature.caches) {
+      this.#replaceCache(name, makeTensor(type, newArray(type, 0), [batch, ...shape.slice(1)]));
     }
   }
 
   /** @param {number} batch */
   keepLanes(batch) {
-    for (const { input } of this.#signature.caches) {
-      const cache = /** @type {Tensor} */ (this.#caches.get(input));
+    for (const { name } of this.#signature.caches) {
+      const cache = /** @type {Tensor} */ (this.#caches.get(name));
       const data = /** @type {Float32Array} */ (cache.data);
       // The batch is the outermost dimension, so the first lanes are the first part.
       const kept = data.slice(0, (data.length / this.#batch) * batch);
-      this.#replaceCache(input, new Tensor(cache.type, /** @type {any} */ (kept), [batch, ...cache.dims.slice(1)]));
+      this.#replaceCache(name, makeTensor(cache.type, kept, [batch, ...cache.dims.slice(1)]));
     }
     this.#batch = batch;
   }
@@ -81,6 +84,36 @@ export class SessionSource {
    * @returns {Promise<Logits>} `[batch, length, V]`
    */
   async feed(ids, length) {
+    return this.#signature.fixedLength === 1 && length > 1
+      ? this.#feedOneByOne(ids, length)
+      : this.#feedAtOnce(ids, length);
+  }
+
+  /**
+   * @param {Uint32Array} ids
+   * @param {number} length
+   */
+  async #feedOneByOne(ids, length) {
+    const LogitsArray = this.logitsType === 'float32' ? Float32Array : Uint16Array;
+    const all = new LogitsArray(ids.length * this.vocabSize);
+    for (let i = 0; i < length; i++) {
+      const logits = await this.#feedAtOnce(
+        ids.filter((_, place) => place % length === i),
+        1,
+      );
+      for (let lane = 0; lane < this.#batch; lane++) {
+        const row = logits.subarray(lane * this.vocabSize, (lane + 1) * this.vocabSize);
+        all.set(row, (lane * length + i) * this.vocabSize);
+      }
+    }
+    return all;
+  }
+
+  /**
+   * @param {Uint32Array} ids
+   * @param {number} length
+   */
+  async #feedAtOnce(ids, length) {
     const { idsType, maskType, positionsType, caches } = this.#signature;
     const batch = this.#batch;
     const total = this.#past + length;
@@ -90,7 +123,7 @@ export class SessionSource {
     if (maskType) feeds.attention_mask = integers(maskType, [batch, total], () => 1);
     if (positionsType) feeds.position_ids = integers(positionsType, [batch, length], (i) => this.#past + (i % length));
     const outputs = await this.#run(feeds);
-    for (const { input, output } of caches) this.#replaceCache(input, outputs[output]);
+    for (const { name, present } of caches) this.#replaceCache(name, outputs[present]);
     this.#past = total;
     this.#logits?.dispose();
     this.#logits = outputs.logits;
@@ -130,17 +163,17 @@ export class SessionSource {
   }
 
   /**
-   * @param {string} input
+   * @param {string} name
    * @param {Tensor} tensor
    */
-  #replaceCache(input, tensor) {
-    this.#caches.get(input)?.dispose();
-    this.#caches.set(input, tensor);
+  #replaceCache(name, tensor) {
+    this.#caches.get(name)?.dispose();
+    this.#caches.set(name, tensor);
   }
 }
 
 /**
- * @param {string} type
+ * @param {string} type `int64` or `int32`
  * @param {number[]} shape
  * @param {(index: number) => number} valueAt
  * @returns {Tensor}
@@ -149,7 +182,15 @@ function integers(type, shape, valueAt) {
   const data = newArray(type, shape[0] * shape[1]);
   if (data instanceof BigInt64Array) for (let i = 0; i < data.length; i++) data[i] = BigInt(valueAt(i));
   else if (data instanceof Int32Array) for (let i = 0; i < data.length; i++) data[i] = valueAt(i);
-  else throw new ModelError(`the graph takes ids of type ${type}`, 'export the model with int64 inputs');
+  return makeTensor(type, data, shape);
+}
+
+/**
+ * @param {string} type
+ * @param {Tensor['data']} data
+ * @param {number[]} shape
+ */
+function makeTensor(type, data, shape) {
   return new Tensor(/** @type {any} */ (type), /** @type {any} */ (data), shape);
 }
 
@@ -159,7 +200,8 @@ function integers(type, shape, valueAt) {
  */
 function newArray(type, length) {
   const ArrayType = ARRAYS[type];
-  if (!ArrayType)
+  if (!ArrayType) {
     throw new ModelError(`the graph has a tensor of type ${type}, which no runner feeds`, 'export the model again');
+  }
   return new ArrayType(length);
 }

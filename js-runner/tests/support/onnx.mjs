@@ -17,13 +17,15 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
  * @property {Dimension} [batch]
  * @property {'float32' | 'float16'} [type] of logits and caches
  * @property {Dimension[]} [cacheShape] of a cache after its batch dimension; the second one grows
- * @property {string[]} [ignoredInputs] int64 [batch, sequence] inputs that nothing depends on
+ * @property {string[]} [ignoredInputs] integer [batch, sequence] inputs that nothing depends on
  * @property {(previous: number, id: number) => number} [logit]
  * @property {Dimension} [sequence]
  * @property {boolean} [hasPresent]
+ * @property {'int64' | 'int32'} [idsType]
  */
 
 const FLOAT = 1;
+const INT32 = 6;
 const INT64 = 7;
 const FLOAT16 = 10;
 
@@ -40,6 +42,7 @@ export function makeGraph({
   logit = (previous, id) => ((previous * 7 + id * 3) % 11) / 4,
   sequence = 'sequence_length',
   hasPresent = true,
+  idsType = 'int64',
 } = {}) {
   const element = type === 'float32' ? FLOAT : FLOAT16;
   const table = Float32Array.from({ length: vocabSize * vocabSize }, (_, i) =>
@@ -62,7 +65,8 @@ export function makeGraph({
     text(g, 2, 'graph');
     field(g, 5, tensor('table', FLOAT, [vocabSize, vocabSize], new Uint8Array(table.buffer)));
     field(g, 5, tensor('axes', INT64, [2], new Uint8Array(BigInt64Array.of(1n, 3n).buffer)));
-    for (const name of ['input_ids', ...ignoredInputs]) field(g, 11, valueInfo(name, INT64, [batch, sequence]));
+    for (const name of ['input_ids', ...ignoredInputs])
+      field(g, 11, valueInfo(name, idsType === 'int64' ? INT64 : INT32, [batch, sequence]));
     field(g, 11, valueInfo('past_key_values.0.key', element, [batch, ...cacheShape]));
     field(g, 12, valueInfo('logits', element, [batch, sequence, vocabSize]));
     field(g, 12, valueInfo(hasPresent ? 'present.0.key' : 'kept', element, present));

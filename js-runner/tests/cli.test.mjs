@@ -275,8 +275,8 @@ suite('inspect', () => {
     assert.equal(
       stdout.toString('utf8'),
       `model: small, onnx/model_q4.onnx
-provider: CPUExecutionProvider
-batch: dynamic (every input, the logits and the caches have a symbolic batch dimension)
+provider: cpu
+batch: dynamic (the batch dimension of all 4 inputs and outputs is symbolic)
 opset: ai.onnx 17
 inputs:
   input_ids              int64     [batch_size, sequence_length]

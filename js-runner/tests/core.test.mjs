@@ -38,8 +38,8 @@ test('the core works where there is no process, Buffer, require or global', () =
   const script = `
     const { core, support, streams, report } = {
       core: await import('./src/core/index.mjs'),
-      support: await import('./test/support/synthetic.mjs'),
-      streams: await import('./test/support/streams.mjs'),
+      support: await import('./tests/support/synthetic.mjs'),
+      streams: await import('./tests/support/streams.mjs'),
       report: console.log,
     };
     for (const name of ['process', 'Buffer', 'require', 'global', 'setImmediate']) delete globalThis[name];

@@ -60,6 +60,12 @@ suite('small graphs', () => {
   drives('16-bit logits and caches', { graph: { type: 'float16' } }, { logitsType: 'float16' });
   drives('masks and positions where declared', { graph: { ignoredInputs: ['attention_mask', 'position_ids'] } });
   drives('a fixed batch', { graph: { batch: 1 } }, { batch: 'static' });
+  drives('one token at a time, where the graph takes no more', { graph: { sequence: 1 } });
+  drives('ids of 32 bits', { graph: { idsType: 'int32' } });
+  drives('open heads, from num_key_value_heads', {
+    graph: { cacheShape: ['heads', 'past_sequence_length', 2] },
+    config: { num_key_value_heads: 1 },
+  });
   drives('a symbolic head dimension, from head_dim', {
     graph: { cacheShape: [1, 'past_sequence_length', 'head'] },
     config: { head_dim: 2 },
@@ -96,20 +102,20 @@ suite('small graphs', () => {
     });
 
   refuses('an input that nobody feeds', { graph: { ignoredInputs: ['token_type_ids'] } }, ModelError, /token_type_ids/);
-  refuses('a batch fixed at 4', { graph: { batch: 4 } }, ModelError, /fixed at 4/);
-  refuses('a fixed number of tokens', { graph: { sequence: 1 } }, ModelError, /exactly 1 token/);
+  refuses('a batch fixed at 4', { graph: { batch: 4 } }, ModelError, /batches of 4 only/);
+  refuses('a fixed number of tokens', { graph: { sequence: 3 } }, ModelError, /takes 3 ids at once/);
   refuses('a cache without an output', { graph: { hasPresent: false } }, ModelError, /present\.0\.key/);
   refuses(
     'an open head dimension that nothing gives',
     { graph: { cacheShape: [1, 'p', 'h'] } },
     ModelError,
-    /head_dim/,
+    /no usable hidden_size/,
   );
   refuses(
     'a config of another vocabulary',
     { config: { vocab_size: 9 } },
     VocabularyError,
-    /8 logits.*vocabulary of 9/,
+    /vocabulary of 8, config\.json says 9/,
   );
   refuses(
     'a tokenizer of a larger vocabulary',

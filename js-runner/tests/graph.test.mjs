@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { WireType } from '@bufbuild/protobuf/wire';
 import { ModelError } from '../src/core/errors.mjs';
-import { readBatchPolicy, readGraphContent } from '../src/core/model/graph.mjs';
+import { readGraphContent } from '../src/core/model/graph.mjs';
+import { batchPolicy } from '../src/core/model/signature.mjs';
 import { field, makeGraph, message, node, text } from './support/onnx.mjs';
 
 /**
@@ -83,26 +84,32 @@ suite('content', () => {
     assert.throws(() => readGraphContent(Uint8Array.of(0x3a, 0xff)), ModelError);
     let graph = graphOf([node('Add', [], [])]);
     for (let i = 0; i < 70; i++) graph = graphOf([nodeOf('If', '', [graph])]);
-    assert.throws(() => readGraphContent(modelOf(graph, [])), /nested/);
+    assert.throws(() => readGraphContent(modelOf(graph, [])), /nests subgraphs/);
   });
 });
 
 suite('batch policy', () => {
-  const free = { name: 'free', type: 'int64', shape: ['batch', 'sequence'] };
-  const fixed = { name: 'fixed', type: 'int64', shape: [1, 'sequence'] };
+  const ids = { name: 'input_ids', type: 'int64', shape: ['batch', 'sequence'] };
+  const logits = { name: 'logits', type: 'float32', shape: ['batch', 'sequence', 8] };
+  const present = { name: 'present.0.key', type: 'float32', shape: ['batch', 2, 'total', 4] };
+  const other = { name: 'hidden_states', type: 'float32', shape: [1, 'sequence', 4] };
 
-  test('is dynamic if every first dimension is open', () => {
-    assert.equal(readBatchPolicy([free], [free, free]).batch, 'dynamic');
+  test('is dynamic if every first dimension that matters is open', () => {
+    assert.deepEqual(batchPolicy([ids], [logits, present, other]), {
+      batch: 'dynamic',
+      reason: 'the batch dimension of all 3 inputs and outputs is symbolic',
+    });
   });
 
   test('is static if one is not, of an input or an output, and names it', () => {
-    for (const [inputs, outputs] of [
-      [[free, fixed], [free]],
-      [[free], [free, fixed]],
-    ]) {
-      const policy = readBatchPolicy(inputs, outputs);
-      assert.equal(policy.batch, 'static');
-      assert.match(policy.reason, /"fixed"/);
+    for (const fixed of [ids, logits, present]) {
+      const declared = [ids, logits, present].map((each) =>
+        each === fixed ? { ...each, shape: [1, ...each.shape.slice(1)] } : each,
+      );
+      assert.deepEqual(batchPolicy(declared.slice(0, 1), declared.slice(1)), {
+        batch: 'static',
+        reason: `the batch dimension of ${fixed.name} is fixed at 1`,
+      });
     }
   });
 });

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
-import { decompress } from '../src/core/compressor.mjs';
+import { decompress } from '../src/core/compressor/decode.mjs';
+import { compress } from '../src/core/compressor/encode.mjs';
 import { ByteReader } from '../src/core/container/bytes.mjs';
 import { parseEps } from '../src/core/container/eps.mjs';
 import { readFrame, readPreamble, writeCodedFrame, writeEnd } from '../src/core/container/layout.mjs';
@@ -117,7 +118,6 @@ suite('round trips', () => {
 
   test('equal containers, however the plain bytes arrive', async () => {
     const sinks = [new Sink(), new Sink()];
-    const { compress } = await import('../src/core/compressor.mjs');
     await compress([TEXT], sinks[0].write, modelOf(), SETTINGS);
     await compress(
       Array.from(TEXT, (byte) => Uint8Array.of(byte)),
@@ -131,7 +131,6 @@ suite('round trips', () => {
   test('progress counts tokens and ends with all of them', async () => {
     /** @type {number[][]} */
     const seen = [];
-    const { compress } = await import('../src/core/compressor.mjs');
     const choice = { ...SETTINGS, frameBytes: 110 };
     const result = await compress(
       [TEXT],

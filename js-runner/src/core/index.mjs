@@ -4,7 +4,8 @@
  * @module
  */
 
-export { compress, decompress, decompressFrames, FRAME_BYTES, openContainer } from './compressor.mjs';
+export { decompress, decompressFrames, openContainer } from './compressor/decode.mjs';
+export { compress, FRAME_BYTES } from './compressor/encode.mjs';
 export { epsValue, formatEps, parseEps } from './container/eps.mjs';
 export * from './errors.mjs';
 export { NextToken, nextTokenLogProbs } from './logprobs.mjs';

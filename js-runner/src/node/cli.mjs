@@ -6,7 +6,8 @@
 
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { compress, decompressFrames, FRAME_BYTES, openContainer } from '../core/compressor.mjs';
+import { decompressFrames, openContainer } from '../core/compressor/decode.mjs';
+import { compress, FRAME_BYTES } from '../core/compressor/encode.mjs';
 import { parseEps } from '../core/container/eps.mjs';
 import { asLlmzipError, IntegrityError, LlmzipError, UsageError } from '../core/errors.mjs';
 import { findVariant, sha256Hex } from '../core/model/provenance.mjs';
@@ -17,7 +18,7 @@ import { DEFAULT_SETTINGS, loadModel } from './loader.mjs';
 import { defaultModelDir, recordOf } from './records.mjs';
 import { serve } from './runner/loop.mjs';
 
-/** @typedef {import('../core/compressor.mjs').Write} Write */
+/** @typedef {import('../core/compressor/progress.mjs').Write} Write */
 /** @typedef {import('../core/model/provenance.mjs').ModelRecord} ModelRecord */
 /** @typedef {import('../core/model/provenance.mjs').Variant} Variant */
 /** @typedef {Record<string, string | boolean | undefined>} Options */
@@ -265,7 +266,7 @@ function positive(options, name) {
   return Number(text);
 }
 
-/** @type {import('../core/compressor.mjs').Progress} */
+/** @type {import('../core/compressor/progress.mjs').Progress} */
 function showProgress(done, total) {
   if (!process.stderr.isTTY || (done % 32 !== 0 && done !== total)) return;
   process.stderr.write(done === total ? '\r\u001b[K' : `\r${done} of ${total} tokens\u001b[K`);

@@ -4,9 +4,10 @@
  * @module
  */
 
-import { compress, decompress } from '../../src/core/compressor.mjs';
+import { decompress } from '../../src/core/compressor/decode.mjs';
+import { compress } from '../../src/core/compressor/encode.mjs';
 
-/** @typedef {import('../../src/core/compressor.mjs').CompressSettings} CompressSettings */
+/** @typedef {import('../../src/core/compressor/encode.mjs').CompressSettings} CompressSettings */
 /** @typedef {import('../../src/core/model/source.mjs').LanguageModel} LanguageModel */
 
 /**

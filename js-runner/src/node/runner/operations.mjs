@@ -5,7 +5,8 @@
  * @module
  */
 
-import { compress, decompress } from '../../core/compressor.mjs';
+import { decompress } from '../../core/compressor/decode.mjs';
+import { compress } from '../../core/compressor/encode.mjs';
 import { parseEps } from '../../core/container/eps.mjs';
 import { MAX_FRAME_BYTES, MAX_LANES, MAX_VOCAB_SIZE, MAX_WINDOW } from '../../core/container/layout.mjs';
 import { UnsupportedError, UsageError } from '../../core/errors.mjs';
@@ -16,7 +17,7 @@ import { fingerprint } from '../fingerprint.mjs';
 import { loadModel } from '../loader.mjs';
 import { Parameters } from './parameters.mjs';
 
-/** @typedef {import('../../core/compressor.mjs').Progress} Progress */
+/** @typedef {import('../../core/compressor/progress.mjs').Progress} Progress */
 /** @typedef {import('../../core/model/context.mjs').ContextPolicy} ContextPolicy */
 /** @typedef {import('../loader.mjs').LoadedModel} LoadedModel */
 /** @typedef {(params: Parameters, progress: Progress) => object | Promise<object>} Operation */

@@ -1,0 +1,180 @@
+/**
+ * Bytes to a container, frame by frame.
+ *
+ * Owns the order of things: bytes, runs, tokens, rows, lanes, container. What a byte means is `container`'s, what a row means
+ * `codec`'s, where rows come from `model`'s. Opens no files: it is given streams of pieces.
+ *
+ * @module
+ */
+
+import { chooseParameters, encodeLane } from '../codec/block.mjs';
+import { Grid, guardOf } from '../codec/grid.mjs';
+import { emptyPath, path, treeDepth } from '../codec/tree.mjs';
+import { crc32 } from '../container/crc32.mjs';
+import { epsValue } from '../container/eps.mjs';
+import { cutFrames } from '../container/frames.mjs';
+import {
+  laneLengths,
+  MAX_FRAME_BYTES,
+  writeCodedFrame,
+  writeEnd,
+  writePreamble,
+  writeStoredFrame,
+} from '../container/layout.mjs';
+import { splitRuns } from '../container/runs.mjs';
+import { checkPlan, checkPolicy, checkRange, rowsOfKnownTokens } from '../model/context.mjs';
+import { asRow } from '../model/source.mjs';
+import { noProgress, Sums, shifted } from './progress.mjs';
+
+/** @typedef {import('../codec/tree.mjs').Path} Path */
+/** @typedef {import('../container/eps.mjs').Eps} Eps */
+/** @typedef {import('../container/layout.mjs').Preamble} Preamble */
+/** @typedef {import('../model/context.mjs').ContextPolicy} ContextPolicy */
+/** @typedef {import('../model/source.mjs').LanguageModel} LanguageModel */
+/** @typedef {import('./progress.mjs').Pieces} Pieces */
+/** @typedef {import('./progress.mjs').Progress} Progress */
+/** @typedef {import('./progress.mjs').Write} Write */
+
+/**
+ * A writer's choices.
+ *
+ * @typedef {object} CompressSettings
+ * @property {Eps} eps
+ * @property {ContextPolicy} policy
+ * @property {number} [lanes] 1 unless told otherwise
+ * @property {number} [frameBytes] `FRAME_BYTES` unless told otherwise
+ */
+
+/**
+ * What was written.
+ *
+ * @typedef {import('./decode.mjs').DecompressResult & { container_bytes: number, stream_bytes: number, entropy_bits: number }}
+ *   CompressResult
+ */
+
+export const FRAME_BYTES = 2 ** 20;
+const OFFSETS = 32;
+
+/**
+ * Compresses plain bytes into a container.
+ *
+ * @param {Pieces} plain
+ * @param {Write} write
+ * @param {LanguageModel} model
+ * @param {CompressSettings} settings
+ * @param {Progress} [progress]
+ * @returns {Promise<CompressResult>}
+ * @throws {import('../errors.mjs').LlmzipError} usage, model, and whatever `plain` and `write` throw
+ */
+export async function compress(plain, write, model, settings, progress = noProgress) {
+  const { eps, policy, lanes = 1, frameBytes = FRAME_BYTES } = settings;
+  checkPolicy(policy, model.source.vocabSize);
+  checkPlan({ lanes, chunk: 1 });
+  checkRange('frame_bytes', frameBytes, 1, MAX_FRAME_BYTES);
+  const sums = new Sums();
+  let containerBytes = 0;
+  let streamBytes = 0;
+  let entropyBits = 0;
+  /** @param {Uint8Array} bytes */
+  const writeCounted = async (bytes) => {
+    containerBytes += bytes.length;
+    await write(bytes);
+  };
+  await writeCounted(writePreamble(preambleOf(model, eps, policy)));
+  for await (const piece of cutFrames(plain, frameBytes)) {
+    const coded = await codeFrame(piece, model, policy, lanes, epsValue(eps), shifted(progress, sums.tokens));
+    const stored = writeStoredFrame(piece);
+    if (coded !== undefined && coded.bytes.length < stored.length) {
+      streamBytes += coded.streamBytes;
+      entropyBits += coded.entropyBits;
+      sums.addTokens(coded.ids);
+      await writeCounted(coded.bytes);
+    } else {
+      await writeCounted(stored);
+    }
+    sums.addPlain(piece);
+  }
+  const result = sums.finish();
+  await writeCounted(writeEnd(result.plain_sha256));
+  return { ...result, container_bytes: containerBytes, stream_bytes: streamBytes, entropy_bits: entropyBits };
+}
+
+/**
+ * The decisions of each lane's tokens, and the sum of the negative log-probs of all tokens, in bits.
+ *
+ * @param {LanguageModel} model
+ * @param {ContextPolicy} policy
+ * @param {number} lanes
+ * @param {Uint32Array} ids
+ * @param {number} eps
+ * @param {Progress} [progress]
+ * @returns {Promise<{ paths: Path[], entropyBits: number }>}
+ */
+export async function pathsOfKnownTokens({ source }, policy, lanes, ids, eps, progress = noProgress) {
+  const { vocabSize } = source;
+  const depth = treeDepth(vocabSize);
+  const guard = guardOf(eps);
+  const paths = laneLengths(ids.length, Math.min(lanes, ids.length)).map((n) => emptyPath(n, depth, guard));
+  const masses = new Float64Array(2 << depth);
+  const scratch = new Float64Array(vocabSize);
+  let nats = 0;
+  let done = 0;
+  for await (const { index, lane, step, logits } of rowsOfKnownTokens(source, policy, { lanes, chunk: 1 }, ids)) {
+    nats -= path(asRow(logits, scratch), ids[index], paths[lane], step, masses);
+    done += 1;
+    progress(done, ids.length);
+  }
+  return { paths, entropyBits: nats / Math.LN2 };
+}
+
+/**
+ * A coded frame, or nothing where a frame of this kind cannot be.
+ *
+ * @param {Uint8Array} plain
+ * @param {LanguageModel} model
+ * @param {ContextPolicy} policy
+ * @param {number} lanes
+ * @param {number} eps
+ * @param {Progress} progress
+ */
+async function codeFrame(plain, model, policy, lanes, eps, progress) {
+  const split = splitRuns(plain, model.tokenizer);
+  if (split.ids.length === 0 || split.ids.length > plain.length) return undefined;
+  const ids = Uint32Array.from(split.ids);
+  const { paths, entropyBits } = await pathsOfKnownTokens(model, policy, lanes, ids, eps, progress);
+  const { cells, block } = chooseParameters(paths, OFFSETS, eps);
+  const grid = new Grid(cells, OFFSETS, eps);
+  const streams = paths.map((lane) => encodeLane(lane, grid, block));
+  const bytes = writeCodedFrame({
+    kind: 'coded',
+    plainLength: plain.length,
+    plainCrc32: crc32(plain),
+    tokenCount: ids.length,
+    runs: split.runs,
+    literals: split.literals,
+    cells,
+    block,
+    streams,
+  });
+  return { bytes, ids, entropyBits, streamBytes: streams.reduce((sum, stream) => sum + stream.length, 0) };
+}
+
+/**
+ * @param {LanguageModel} model
+ * @param {Eps} eps
+ * @param {ContextPolicy} policy
+ * @returns {Preamble}
+ */
+function preambleOf(model, eps, { startToken, window, overlap }) {
+  return {
+    modelSha256: model.modelSha256,
+    tokenizerSha256: model.tokenizerSha256,
+    vocabSize: model.source.vocabSize,
+    eps,
+    offsets: OFFSETS,
+    startToken,
+    window,
+    overlap,
+    fingerprint: model.fingerprint,
+  };
+}

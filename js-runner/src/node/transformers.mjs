@@ -1,0 +1,175 @@
+/**
+ * transformers.js: tokenizers and sessions from bytes that are already verified.
+ *
+ * Owns how the library is pointed at these bytes: its cache answers with them and with nothing else, and it never looks for a file
+ * itself, here or elsewhere. What the bytes must be is `loader`'s.
+ *
+ * @module
+ */
+
+import { posix } from 'node:path';
+import { ModelError, SetupError } from '../core/errors.mjs';
+import { reason } from './data-stream.mjs';
+
+/** @typedef {import('../core/model/graph.mjs').TensorInfo} TensorInfo */
+/** @typedef {import('../core/model/tokenizer.mjs').PreTrainedTokenizer} PreTrainedTokenizer */
+/** @typedef {import('./fingerprint.mjs').SessionSettings} SessionSettings */
+/** @typedef {import('onnxruntime-common').InferenceSession} InferenceSession */
+/** @typedef {typeof import('@huggingface/transformers')} Library */
+
+/**
+ * A session, what its graph declares, and its end.
+ *
+ * @typedef {import('../core/model/session.mjs').Session & { inputs: TensorInfo[], outputs: TensorInfo[],
+ *   dispose: () => Promise<void> }} OpenSession
+ */
+
+const LOG_ERRORS_ONLY = 3;
+// The name under which transformers.js asks for the files of the one model that it is loading.
+const FOLDER = '/verified/';
+const NAME = 'model';
+
+/**
+ * @param {unknown} tokenizerJson a parsed tokenizer.json
+ * @returns {Promise<PreTrainedTokenizer>}
+ */
+export async function openTokenizer(tokenizerJson) {
+  const library = await importLibrary();
+  const files = {
+    'tokenizer.json': toBytes(tokenizerJson),
+    // The hashed file decides alone, not a second one beside it.
+    'tokenizer_config.json': toBytes({ tokenizer_class: 'PreTrainedTokenizer' }),
+  };
+  return withFiles(library, files, () => library.AutoTokenizer.from_pretrained(NAME));
+}
+
+/**
+ * @param {string} modelFile with `/` between its parts
+ * @param {Uint8Array} modelBytes
+ * @param {Record<string, unknown>} config a parsed config.json
+ * @param {SessionSettings} settings
+ * @returns {Promise<OpenSession>}
+ */
+export async function openSession(modelFile, modelBytes, config, settings) {
+  const library = await importLibrary();
+  const files = {
+    // The graph decides how it is run, not the hints in the config.
+    'config.json': toBytes({ ...config, 'transformers.js_config': {} }),
+    'generation_config.json': toBytes({}),
+    [modelFile]: modelBytes,
+  };
+  const { dir, name } = posix.parse(modelFile);
+  const model = await withFiles(library, files, () =>
+    library.AutoModelForCausalLM.from_pretrained(NAME, {
+      subfolder: dir,
+      model_file_name: name,
+      // The file name is already whole; types are read from the graph.
+      dtype: 'fp32',
+      device: 'cpu',
+      use_external_data_format: false,
+      session_options: {
+        intraOpNumThreads: settings.threads,
+        interOpNumThreads: 1,
+        executionMode: 'sequential',
+        graphOptimizationLevel: /** @type {'all'} */ (settings.graphOptimization),
+        logSeverityLevel: LOG_ERRORS_ONLY,
+        // Several runners share the machine: a thread that waits must not spin.
+        extra: { session: { intra_op: { allow_spinning: '0' } } },
+      },
+    }),
+  );
+  const session = /** @type {InferenceSession} */ (model.sessions.model);
+  return {
+    run: (/** @type {InferenceSession.FeedsType} */ feeds) => session.run(withFloat16Bits(feeds)),
+    inputs: session.inputMetadata.map(tensorInfo),
+    outputs: session.outputMetadata.map(tensorInfo),
+    dispose: async () => void (await model.dispose()),
+  };
+}
+
+/**
+ * The versions of the libraries that tokenizers and sessions are made with.
+ *
+ * @returns {Promise<import('./fingerprint.mjs').Versions>}
+ */
+export async function libraryVersions() {
+  const { env } = await importLibrary();
+  const runtime = env.backends.onnx.versions?.node;
+  if (runtime === undefined) {
+    throw new SetupError('transformers.js does not use onnxruntime-node here', 'run npm ci in js-runner');
+  }
+  return { runtime, tokenizer: env.version };
+}
+
+/** @returns {Promise<Library>} */
+async function importLibrary() {
+  try {
+    return await import('@huggingface/transformers');
+  } catch (cause) {
+    throw new SetupError(`transformers.js cannot be loaded: ${reason(cause)}`, 'run npm ci in js-runner', cause);
+  }
+}
+
+/**
+ * Does a piece of work while transformers.js finds these files, and nothing else. They are not kept afterwards.
+ *
+ * @template T
+ * @param {Library} library
+ * @param {Record<string, Uint8Array>} files
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+async function withFiles({ env, LogLevel }, files, work) {
+  env.logLevel = LogLevel.ERROR;
+  env.allowRemoteModels = false;
+  env.localModelPath = FOLDER;
+  // What would be the address of a file is its local path too, so that the cache is asked by one name only.
+  env.remoteHost = FOLDER;
+  env.remotePathTemplate = '{model}';
+  env.useFS = false;
+  env.useFSCache = false;
+  env.useBrowserCache = false;
+  env.useCustomCache = true;
+  env.customCache = {
+    match: async (request) => {
+      const bytes = files[String(request).slice(`${FOLDER}${NAME}/`.length)];
+      return bytes && new Response(/** @type {Uint8Array<ArrayBuffer>} */ (bytes));
+    },
+    put: async () => {},
+  };
+  try {
+    return await work();
+  } finally {
+    env.customCache = { match: async () => undefined, put: async () => {} };
+  }
+}
+
+/**
+ * onnxruntime-node takes 16-bit floats as their bits only, also where JavaScript has an array for them.
+ *
+ * @param {InferenceSession.FeedsType} feeds
+ */
+function withFloat16Bits(feeds) {
+  for (const tensor of Object.values(feeds)) {
+    const { data } = tensor;
+    if (tensor.type !== 'float16' || data instanceof Uint16Array) continue;
+    const { buffer, byteOffset, length } = /** @type {Uint16Array} */ (/** @type {unknown} */ (data));
+    // Its constructor would make such an array of the bits again.
+    Object.assign(tensor, { cpuData: new Uint16Array(buffer, byteOffset, length) });
+  }
+  return feeds;
+}
+
+/**
+ * @param {InferenceSession.ValueMetadata} metadata
+ * @returns {TensorInfo}
+ */
+function tensorInfo(metadata) {
+  if (!metadata.isTensor) throw new ModelError(`${metadata.name} is no tensor`, 'export the model as a decoder');
+  return { name: metadata.name, type: metadata.type, shape: [...metadata.shape] };
+}
+
+/** @param {unknown} value */
+function toBytes(value) {
+  return new TextEncoder().encode(JSON.stringify(value));
+}

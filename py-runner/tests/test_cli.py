@@ -18,7 +18,7 @@ posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals and lim
 @pytest.fixture(autouse=True)
 def same_signals() -> Iterator[None]:
     """The command line takes signals for itself; the tests' process wants them back."""
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = [signal.getsignal(getattr(signal, name)) for name in names]
     yield
     for name, handler in zip(names, before, strict=True):
@@ -177,7 +177,7 @@ def test_inspect_for_people_and_machines(capsys: pytest.CaptureFixture[str]) -> 
     shown = capsys.readouterr().out
     for part in (
         "model: tiny, onnx/model_q4.onnx",
-        "provider: CPUExecutionProvider",
+        "provider: cpu",
         "batch: dynamic (",
         "opset: ai.onnx ",
         "input_ids",

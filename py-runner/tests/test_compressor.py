@@ -18,8 +18,9 @@ from llmzip.compressor import (
     decompress,
     paths_of_known_tokens,
 )
-from llmzip.container.byte_reader import ByteReader
-from llmzip.container.layout import CodedFrame, End, Eps, StoredFrame, read_frame, read_preamble
+from llmzip.container.bytes import ByteReader
+from llmzip.container.eps import Eps
+from llmzip.container.layout import CodedFrame, End, StoredFrame, read_frame, read_preamble
 from llmzip.errors import DivergenceError, FormatError, IntegrityError, LlmzipError, UsageError, VocabularyError
 from llmzip.model.context import ContextPolicy, Plan
 from llmzip.model.loader import load_variant, record_of

@@ -12,7 +12,7 @@ from llmzip.codec.grid import Grid, bit_cost, offset_numerator, position, probab
 from llmzip.codec.range_coder import AdaptiveBit, BitDecoder, BitEncoder
 from llmzip.codec.tree import log_prob, path, tree_depth, tree_masses
 from llmzip.compressor import CompressSettings, compress, decompress
-from llmzip.container.layout import Eps
+from llmzip.container.eps import Eps
 from llmzip.model.context import ContextPolicy
 from llmzip.model.source import LanguageModel
 from support import golden

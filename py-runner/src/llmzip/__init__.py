@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llmzip.compressor import CompressResult, CompressSettings, DecompressResult, compress, decompress
-    from llmzip.container.layout import Eps
+    from llmzip.container.eps import Eps
     from llmzip.errors import LlmzipError
     from llmzip.logprobs import NextToken, next_token_log_probs
     from llmzip.model.context import ContextPolicy, Plan
@@ -53,7 +53,7 @@ __all__ = [
 
 _HOMES = {
     "llmzip.compressor": ("CompressResult", "CompressSettings", "DecompressResult", "compress", "decompress"),
-    "llmzip.container.layout": ("Eps",),
+    "llmzip.container.eps": ("Eps",),
     "llmzip.errors": ("LlmzipError",),
     "llmzip.logprobs": ("NextToken", "next_token_log_probs"),
     "llmzip.model.context": ("ContextPolicy", "Plan"),

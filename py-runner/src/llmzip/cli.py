@@ -10,16 +10,18 @@ import json
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llmzip.errors import IntegrityError, InternalError, InterruptedByUserError, IoError, LlmzipError, SetupError
 from llmzip.files import input_file, output_file
-from llmzip.signals import interrupt_on_termination
+from llmzip.signals import Interruption, check_interruption, interrupt_when_asked
 
 if TYPE_CHECKING:
     from llmzip.compressor import Progress
     from llmzip.container.layout import Preamble
+    from llmzip.model.graph import GraphView, TensorInfo
     from llmzip.model.loader import LoadedModel
     from llmzip.model.provenance import ModelRecord, Variant
 
@@ -34,12 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from llmzip.runner.loop import main as be_runner  # noqa: PLC0415
 
             return be_runner()
-        interrupt_on_termination()
+        interrupt_when_asked()
         commands = {"compress": _compress, "decompress": _decompress, "inspect": _inspect}
         commands[options.command](options)
     except LlmzipError as error:
         return _report(error)
-    except KeyboardInterrupt:
+    except (Interruption, KeyboardInterrupt):
         return _report(InterruptedByUserError())
     except Exception as error:  # the last resort: a defect is told as one
         traceback.print_exc(file=sys.stderr)
@@ -90,7 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _compress(options: argparse.Namespace) -> None:
     from llmzip.compressor import FRAME_BYTES, CompressSettings, compress  # noqa: PLC0415
-    from llmzip.container.layout import Eps  # noqa: PLC0415
+    from llmzip.container.eps import Eps  # noqa: PLC0415
     from llmzip.model.context import ContextPolicy  # noqa: PLC0415
 
     eps = Eps.parse(options.eps) if options.eps is not None else None
@@ -122,7 +124,7 @@ def _decompress(options: argparse.Namespace) -> None:
 def _inspect(options: argparse.Namespace) -> None:
     record, variant = _chosen_variant(options)
     view = _load(options, record, variant).inspect()
-    text = json.dumps(view, indent=2) if options.json else _view(view, record.name, variant.file)
+    text = json.dumps(asdict(view), indent=2) if options.json else _text(view, record.name, variant.file)
     try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
@@ -181,37 +183,37 @@ def _load_for(options: argparse.Namespace, preamble: Preamble) -> LoadedModel:
     )
 
 
-def _view(view: dict[str, Any], name: str, file: str) -> str:
-    def ports(title: str) -> list[str]:
-        width = max(len(each["name"]) for each in view[title])
-        return [f"{title}:"] + [
-            f"  {each['name']:{width}}  {each['type']:8}  [{', '.join(map(str, each['shape']))}]"
-            for each in view[title]
-        ]
-
-    policy = view["batch_policy"]
-    opset = ", ".join(f"{domain or 'ai.onnx'} {number}" for domain, number in view["opset"].items())
+def _text(view: GraphView, name: str, file: str) -> str:
+    opset = ", ".join(f"{domain or 'ai.onnx'} {number}" for domain, number in view.opset.items())
     return "\n".join(
         [
             f"model: {name}, {file}",
-            f"provider: {view['provider']}",
-            f"batch: {policy['batch']} ({policy['reason']})",
+            f"provider: {view.provider}",
+            f"batch: {view.batch_policy.batch} ({view.batch_policy.reason})",
             f"opset: {opset}",
-            *ports("inputs"),
-            *ports("outputs"),
+            "inputs:",
+            *_tensor_lines(view.inputs),
+            "outputs:",
+            *_tensor_lines(view.outputs),
             "ops:",
-            *(f"  {count:6}  {op}" for op, count in view["ops"].items()),
+            *(f"  {count:6}  {op}" for op, count in view.ops.items()),
         ]
     )
 
 
+def _tensor_lines(tensors: list[TensorInfo]) -> list[str]:
+    width = max(len(each.name) for each in tensors)
+    return [f"  {each.name:{width}}  {each.type:8}  [{', '.join(map(str, each.shape))}]" for each in tensors]
+
+
 def _progress() -> Progress:
     def show(done: int, total: int) -> None:
+        check_interruption()
         sys.stderr.write(f"\r{done} of {total} tokens\033[K" + ("\r\033[K" if done == total else ""))
         sys.stderr.flush()
 
     def silent(_done: int, _total: int) -> None:
-        return
+        check_interruption()
 
     return show if sys.stderr.isatty() else silent
 

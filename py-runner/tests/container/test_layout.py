@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmzip.codec.tree import tree_depth
-from llmzip.container.byte_reader import ByteReader, write_varint
+from llmzip.container.bytes import ByteReader, write_varint
+from llmzip.container.eps import Eps
 from llmzip.container.layout import (
     CodedFrame,
     End,
-    Eps,
     Preamble,
     Run,
     RunKind,

@@ -1,14 +1,17 @@
 import dataclasses
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
 
-from llmzip.errors import InternalError, ModelError, UnsupportedError
+from llmzip.errors import InternalError, ModelError, UnsupportedError, VocabularyError
 from llmzip.model.context import ContextPolicy, Plan, rows_of_known_tokens
+from llmzip.model.graph import BatchPolicy, TensorInfo
 from llmzip.model.session import Session, SessionSettings, container_fingerprint
+from llmzip.model.signature import read_signature
 from support.graphs import CONFIG, HEAD_SIZE, VOCAB, Traits, graph
 from support.paths import TINY
 
@@ -35,11 +38,12 @@ def expected_logits(traits: Traits) -> np.ndarray:
     session = onnxruntime.InferenceSession(graph(traits), providers=["CPUExecutionProvider"])
     past = np.zeros((1, 2, 0, HEAD_SIZE), traits.cache_type)
     for position, token in enumerate([0, 3, 1]):
-        feeds = {"input_ids": np.array([[token]]), "past_key_values.0.key": past}
+        index = np.dtype(traits.index_type)
+        feeds = {"input_ids": np.array([[token]], index), "past_key_values.0.key": past}
         if traits.mask:
-            feeds["attention_mask"] = np.ones((1, position + 1), np.int64)
+            feeds["attention_mask"] = np.ones((1, position + 1), index)
         if traits.positions:
-            feeds["position_ids"] = np.array([[position]])
+            feeds["position_ids"] = np.array([[position]], index)
         logits, past = session.run([traits.logits_name, traits.present_name], feeds)
     return logits[0, 0]
 
@@ -60,6 +64,8 @@ def expected_logits(traits: Traits) -> np.ndarray:
         Traits(vocab="vocabulary"),
         Traits(batch=1),
         Traits(batch=1, present_batch="batch"),
+        Traits(sequence=1),
+        Traits(index_type="int32"),
     ],
     ids=str,
 )
@@ -84,11 +90,12 @@ def test_head_dim_of_the_config_wins() -> None:
 @pytest.mark.parametrize(
     ("traits", "match"),
     [
-        (Traits(logits_name="scores"), "no output 'logits'"),
+        (Traits(logits_name="scores"), "no output logits"),
         (Traits(present_name="presents.0.key"), "no output present.0.key"),
-        (Traits(extra_input="num_logits_to_keep"), "to feed to the input 'num_logits_to_keep'"),
-        (Traits(batch=2), "batch of 2 only"),
+        (Traits(extra_input="num_logits_to_keep"), "input num_logits_to_keep is not one"),
+        (Traits(batch=2), r"batches of \[2\] only"),
         (Traits(logits_type="int8"), "logits are int8"),
+        (Traits(sequence=4), "takes 4 ids at once"),
     ],
     ids=str,
 )
@@ -104,12 +111,64 @@ def test_what_is_no_graph() -> None:
 
 
 @pytest.mark.parametrize(
-    "config", [{}, {"hidden_size": 16}, {"hidden_size": 16, "num_attention_heads": 0}, {"head_dim": "4"}]
+    ("missing", "config"),
+    [
+        ("vocab_size", {"head_dim": 4}),
+        ("hidden_size", {"vocab_size": VOCAB}),
+        ("num_attention_heads", {"vocab_size": VOCAB, "hidden_size": 16, "num_attention_heads": 0}),
+        ("head_dim", {"vocab_size": VOCAB, "head_dim": "4"}),
+    ],
 )
-def test_an_incomplete_config(config: dict[str, object]) -> None:
-    session = open_graph(Traits(head_size="kv_cache_dim"), config)
-    with pytest.raises(ModelError, match=r"config\.json has no usable"):
-        session.reset(1)
+def test_an_incomplete_config(missing: str, config: dict[str, Any]) -> None:
+    with pytest.raises(ModelError, match=rf"config\.json has no usable {missing}: "):
+        open_graph(Traits(head_size="kv_cache_dim"), config)
+
+
+IDS_INFO = TensorInfo("input_ids", "int64", ("batch", "sequence"))
+PAST_INFO = TensorInfo("past_key_values.0.key", "float16", ("batch", 2, "past", 4))
+PRESENT_INFO = TensorInfo("present.0.key", "float16", ("batch", 2, "total", 4))
+LOGITS_INFO = TensorInfo("logits", "float32", ("batch", "sequence", VOCAB))
+
+
+def check_undrivable(match: str, *declared: TensorInfo) -> None:
+    """A decoder with some declarations replaced or added is refused."""
+    names = [each.name for each in declared]
+    inputs = [each for each in (IDS_INFO, PAST_INFO) if each.name not in names]
+    outputs = [each for each in (LOGITS_INFO, PRESENT_INFO) if each.name not in names]
+    inputs += [each for each in declared if each.name.startswith(("input", "past", "attention"))]
+    outputs += [each for each in declared if each.name.startswith(("logits", "present"))]
+    with pytest.raises(ModelError, match=match):
+        read_signature(inputs, outputs, CONFIG)
+
+
+def test_declarations_that_cannot_be_driven() -> None:
+    assert read_signature([IDS_INFO, PAST_INFO], [LOGITS_INFO, PRESENT_INFO], CONFIG).caches[0].shape == (0, 2, 0, 4)
+    check_undrivable("leaves no dimension open for the past", replace(PAST_INFO, shape=("batch", 2, 7, 4)))
+    check_undrivable(
+        "present.0.key is float32, past_key_values.0.key is float16", replace(PRESENT_INFO, type="float32")
+    )
+    check_undrivable(
+        "bfloat16, which numpy", replace(PAST_INFO, type="bfloat16"), replace(PRESENT_INFO, type="bfloat16")
+    )
+    check_undrivable("input_ids is uint8", replace(IDS_INFO, type="uint8"))
+    check_undrivable("input_ids is int64 ", replace(IDS_INFO, shape=("batch",)))
+    check_undrivable("attention_mask is bool", TensorInfo("attention_mask", "bool", ("batch", "total")))
+    check_undrivable("logits are float32 ", replace(LOGITS_INFO, shape=("batch", VOCAB)))
+    check_undrivable("takes batches of", replace(IDS_INFO, shape=()))
+    with pytest.raises(ModelError, match="hence no cache"):
+        read_signature([IDS_INFO], [LOGITS_INFO], CONFIG)
+    with pytest.raises(ModelError, match="no input input_ids"):
+        read_signature([PAST_INFO], [LOGITS_INFO, PRESENT_INFO], CONFIG)
+
+
+def test_a_vocabulary_that_is_not_the_config_s() -> None:
+    with pytest.raises(VocabularyError, match=r"vocabulary of 11, config\.json says 12"):
+        open_graph(Traits(), CONFIG | {"vocab_size": 12})
+
+
+def test_logits_that_are_not_finite() -> None:
+    with pytest.raises(ModelError, match="logit of token 3 in row 2 of lane 0 is nan"):
+        rows(open_graph(Traits(poison=1)), Plan())
 
 
 def test_a_failing_pass_names_itself() -> None:
@@ -134,15 +193,15 @@ def test_unknown_settings() -> None:
 def test_inspection_of_a_static_graph() -> None:
     traits = Traits(batch=1)
     view = open_graph(traits).inspect(graph(traits))
-    assert view["batch_policy"] == {"batch": "static", "reason": "the batch dimension of input_ids is fixed at 1"}
-    assert view["inputs"][0] == {"name": "input_ids", "type": "int64", "shape": [1, "sequence"]}
-    assert view["opset"] == {"": 17}
-    assert view["ops"]["Gather"] == 2
-    assert view["provider"] == "CPUExecutionProvider"
+    assert view.batch_policy == BatchPolicy("static", "the batch dimension of input_ids is fixed at 1")
+    assert view.inputs[0] == TensorInfo("input_ids", "int64", (1, "sequence"))
+    assert view.opset == {"": 17}
+    assert view.ops["Gather"] == 2
+    assert view.provider == "cpu"
 
 
 def test_a_static_present_alone_forbids_a_batch() -> None:
-    policy = open_graph(dataclasses.replace(Traits(), present_batch=1)).batch_policy
+    policy = open_graph(dataclasses.replace(Traits(), present_batch=1)).signature.batch_policy
     assert policy.reason == "the batch dimension of present.0.key is fixed at 1"
 
 

@@ -16,6 +16,8 @@ TYPES = {
     "float32": TensorProto.FLOAT,
     "float16": TensorProto.FLOAT16,
     "int8": TensorProto.INT8,
+    "int32": TensorProto.INT32,
+    "int64": TensorProto.INT64,
     "uint8": TensorProto.UINT8,
 }
 
@@ -25,6 +27,8 @@ class Traits:
     """What the graph declares."""
 
     batch: int | str = "batch"
+    sequence: int | str = "sequence"
+    index_type: str = "int64"
     present_batch: int | str | None = None
     heads: int | str = HEADS
     head_size: int | str = HEAD_SIZE
@@ -69,9 +73,11 @@ def graph(traits: Traits = Traits()) -> bytes:
     ]
     constants["last_axes"] = np.array([1, 2])
     total = "sum0"
-    inputs = [helper.make_tensor_value_info("input_ids", TensorProto.INT64, [traits.batch, "sequence"])]
+    inputs = [helper.make_tensor_value_info("input_ids", TYPES[traits.index_type], [traits.batch, traits.sequence])]
     if traits.mask:
-        inputs.append(helper.make_tensor_value_info("attention_mask", TensorProto.INT64, [traits.batch, "total"]))
+        inputs.append(
+            helper.make_tensor_value_info("attention_mask", TYPES[traits.index_type], [traits.batch, "total"])
+        )
         nodes += [
             helper.make_node("ReduceSum", ["attention_mask", "one"], ["mask_sum"], keepdims=1),
             helper.make_node("Cast", ["mask_sum"], ["mask_f"], to=TensorProto.FLOAT),
@@ -80,7 +86,9 @@ def graph(traits: Traits = Traits()) -> bytes:
         ]
         total = "sum1"
     if traits.positions:
-        inputs.append(helper.make_tensor_value_info("position_ids", TensorProto.INT64, [traits.batch, "sequence"]))
+        inputs.append(
+            helper.make_tensor_value_info("position_ids", TYPES[traits.index_type], [traits.batch, traits.sequence])
+        )
         constants["id_column"] = (np.arange(VOCAB, dtype=np.float32) / 64).reshape(1, 1, VOCAB)
         nodes += [
             helper.make_node("Cast", ["position_ids"], ["pos_f"], to=TensorProto.FLOAT),

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llmzip.compressor import CompressSettings
-from llmzip.container.layout import Eps
+from llmzip.container.eps import Eps
 from llmzip.model.context import ContextPolicy
 from llmzip.model.source import Ids, LanguageModel
 

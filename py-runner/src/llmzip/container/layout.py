@@ -5,14 +5,14 @@ Owns every field's place and limits. Reads and writes bytes only: what they mean
 
 from __future__ import annotations
 
-import re
 import zlib
 from dataclasses import dataclass, field
 from enum import IntEnum
 
 from llmzip.codec.tree import tree_depth
-from llmzip.container.byte_reader import ByteReader, write_u32, write_varint
-from llmzip.errors import FormatError, UsageError
+from llmzip.container.bytes import ByteReader, write_u32, write_varint
+from llmzip.container.eps import MAX_EXPONENT, Eps
+from llmzip.errors import FormatError
 
 MAGIC = b"\x89LMZ"
 VERSION = 1
@@ -25,53 +25,7 @@ MAX_CELLS = 4096
 MAX_BLOCK = 4096
 MAX_LANES = 256
 MAX_FINGERPRINT = 32
-MAX_EPS_EXPONENT = 12
 ANY = (1 << 53) - 1
-EPS_TEXT = re.compile(r"([0-9]{1,20})(?:\.([0-9]{0,20}))?(?:[eE]([+-]?[0-9]{1,3}))?")
-
-
-@dataclass(frozen=True)
-class Eps:
-    """The largest difference of a log-prob that a container withstands: `mantissa / 10^exponent` nats, below 1."""
-
-    mantissa: int
-    exponent: int
-
-    @classmethod
-    def parse(cls, text: str) -> Eps:
-        """Read text such as `5e-5` or `0`. Raises `UsageError` when it is not a number that a container can hold."""
-        number = EPS_TEXT.fullmatch(text)
-        if number:
-            whole, fraction, power = number.groups(default="")
-            mantissa, exponent = int(whole + fraction), len(fraction) - int(power or 0)
-            while mantissa and mantissa % 10 == 0:
-                mantissa, exponent = mantissa // 10, exponent - 1
-            eps = cls(mantissa, exponent if mantissa else 0)
-            if eps.is_valid():
-                return eps
-        raise UsageError(
-            f"eps is {text[:40]!r}, which a container cannot hold",
-            "give 0, or a number below 1 of digits up to 255 and at most 12 decimal places, such as 5e-5",
-        )
-
-    def is_valid(self) -> bool:
-        """Whether it is in the one form that the container allows."""
-        if self.mantissa == 0:
-            return self.exponent == 0
-        return (
-            1 <= self.mantissa <= 255
-            and 1 <= self.exponent <= MAX_EPS_EXPONENT
-            and self.mantissa % 10 != 0
-            and self.value < 1
-        )
-
-    @property
-    def value(self) -> float:
-        """In nats."""
-        return self.mantissa / 10.0**self.exponent
-
-    def __str__(self) -> str:
-        return f"{self.mantissa}e-{self.exponent}" if self.mantissa else "0"
 
 
 class RunKind(IntEnum):
@@ -197,7 +151,7 @@ def read_preamble(reader: ByteReader) -> Preamble:
     tokenizer_sha256 = reader.take(32, "the tokenizer's SHA-256")
     vocab_size = reader.varint("the vocabulary size", 2, MAX_VOCAB_SIZE)
     reader.byte("the tree depth", tree_depth(vocab_size), tree_depth(vocab_size))
-    eps = Eps(reader.byte("the eps mantissa"), reader.byte("the eps exponent", 0, MAX_EPS_EXPONENT))
+    eps = Eps(reader.byte("the eps mantissa"), reader.byte("the eps exponent", 0, MAX_EXPONENT))
     if not eps.is_valid():
         raise FormatError(f"eps is {eps.mantissa}/10^{eps.exponent}, which is not its shortest form or not below 1")
     offsets = reader.byte("the number of offsets", 1, MAX_OFFSETS)

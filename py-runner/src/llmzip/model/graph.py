@@ -1,22 +1,19 @@
-"""What a graph declares: inputs, outputs, opset, ops and whether it allows a batch. Owns the view, runs nothing."""
+"""The view of a graph that `inspect` gives: its inputs and outputs, its opset, its operations. Owns the view, runs nothing."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-PAST = "past_key_values."
-PRESENT = "present."
-LOGITS = "logits"
 # ONNX Runtime's names of element types where they are not the common ones.
 ELEMENT_TYPES = {"float": "float32", "double": "float64"}
 
 
 @dataclass(frozen=True)
-class Port:
-    """An input or output; `shape` has numbers, and names for symbolic dimensions."""
+class TensorInfo:
+    """An input or output as the graph declares it; `shape` has numbers, and symbols (empty where one has no name)."""
 
     name: str
     type: str
@@ -25,32 +22,29 @@ class Port:
 
 @dataclass(frozen=True)
 class BatchPolicy:
-    """Whether more than one lane may be fed at once, and why."""
+    """Whether more than one lane may be fed at once (`dynamic` or `static`), and why."""
 
     batch: str
     reason: str
 
-    @property
-    def is_dynamic(self) -> bool:
-        """Whether it may."""
-        return self.batch == "dynamic"
+
+@dataclass(frozen=True)
+class GraphView:
+    """What `inspect` answers; field by field the result of PROTOCOL.md."""
+
+    inputs: list[TensorInfo]
+    outputs: list[TensorInfo]
+    opset: dict[str, int]
+    ops: dict[str, int]
+    batch_policy: BatchPolicy
+    provider: str
 
 
-def port(argument: Any) -> Port:
+def tensor_info(argument: Any) -> TensorInfo:
     """An input or output of an ONNX Runtime session."""
     element = argument.type.removeprefix("tensor(").removesuffix(")")
     shape = tuple(size if isinstance(size, int) else size or "" for size in argument.shape)
-    return Port(argument.name, ELEMENT_TYPES.get(element, element), shape)
-
-
-def batch_policy(inputs: Sequence[Port], outputs: Sequence[Port]) -> BatchPolicy:
-    """Dynamic if the first dimension of every input, of the logits and of every present output is symbolic."""
-    used = [*inputs, *(output for output in outputs if output.name == LOGITS or output.name.startswith(PRESENT))]
-    for each in used:
-        if not each.shape or isinstance(each.shape[0], int):
-            size = f"fixed at {each.shape[0]}" if each.shape else "missing"
-            return BatchPolicy("static", f"the batch dimension of {each.name} is {size}")
-    return BatchPolicy("dynamic", f"the batch dimension of all {len(used)} inputs and outputs is symbolic")
+    return TensorInfo(argument.name, ELEMENT_TYPES.get(element, element), shape)
 
 
 def opset_and_ops(content: bytes) -> tuple[dict[str, int], dict[str, int]]:
@@ -63,23 +57,6 @@ def opset_and_ops(content: bytes) -> tuple[dict[str, int], dict[str, int]]:
     return dict(sorted(opset.items())), dict(sorted(counts.items()))
 
 
-def inspection(inputs: Sequence[Port], outputs: Sequence[Port], content: bytes, provider: str) -> dict[str, Any]:
-    """The result of PROTOCOL.md's `inspect`."""
-    opset, ops = opset_and_ops(content)
-    return {
-        "inputs": [_plain(each) for each in inputs],
-        "outputs": [_plain(each) for each in outputs],
-        "opset": opset,
-        "ops": ops,
-        "batch_policy": asdict(batch_policy(inputs, outputs)),
-        "provider": provider,
-    }
-
-
-def _plain(each: Port) -> dict[str, Any]:
-    return {"name": each.name, "type": each.type, "shape": list(each.shape)}
-
-
 def _domain(domain: str) -> str:
     return "" if domain == "ai.onnx" else domain
 
@@ -89,7 +66,7 @@ def _op(node: Any) -> str:
     return f"{domain}::{node.op_type}" if domain else str(node.op_type)
 
 
-def _nodes(graph: Any) -> Iterable[Any]:
+def _nodes(graph: Any) -> Iterator[Any]:
     for node in graph.node:
         yield node
         for attribute in node.attribute:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from llmzip.errors import ModelError, VocabularyError
+from llmzip.model.graph import GraphView
 from llmzip.model.provenance import ModelRecord, Variant, find_record, read_verified
 from llmzip.model.session import Session, SessionSettings, container_fingerprint
 from llmzip.model.source import LanguageModel
@@ -27,8 +27,8 @@ class LoadedModel(LanguageModel):
     tokenizer: Tokenizer
     model_path: Path
 
-    def inspect(self) -> dict[str, Any]:
-        """The result of PROTOCOL.md's `inspect`."""
+    def inspect(self) -> GraphView:
+        """What the graph declares. Raises `IntegrityError` when the file has changed since it was loaded."""
         content, _ = read_verified(self.model_path, self.model_sha256)
         return self.source.inspect(content)
 
@@ -58,15 +58,10 @@ def load_model(
         raise ModelError(f"{model_dir / CONFIG_FILE} is not a JSON object", "get it again with the model")
     tokenizer = Tokenizer(tokenizer_content)
     session = Session(content, config, settings)
-    hint = "use the graph, the config.json and the tokenizer.json of one model"
-    if session.vocab_size != config.get("vocab_size"):
-        raise VocabularyError(
-            f"{model_path} has a vocabulary of {session.vocab_size}, config.json says {config.get('vocab_size')}", hint
-        )
     if tokenizer.size > session.vocab_size:
         raise VocabularyError(
             f"the tokenizer's largest id is {tokenizer.size - 1}, {model_path} has a vocabulary of {session.vocab_size}",
-            hint,
+            "use the graph, the config.json and the tokenizer.json of one model",
         )
     return LoadedModel(session, tokenizer, model_hash, tokenizer_hash, container_fingerprint(), model_path)
 

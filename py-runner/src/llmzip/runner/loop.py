@@ -13,7 +13,7 @@ import traceback
 from typing import Any, BinaryIO
 
 from llmzip.errors import InternalError, InterruptedByUserError, LlmzipError, UsageError
-from llmzip.signals import interrupt_on_termination
+from llmzip.signals import Interruption, check_interruption, interrupt_when_asked
 
 MAX_LINE = 64 << 20
 PROGRESS_SECONDS = 0.25
@@ -65,10 +65,10 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> int:
 def main() -> int:
     """Be a runner on stdin and stdout; the exit code."""
     replies = claim_stdout()
-    interrupt_on_termination()
+    interrupt_when_asked()
     try:
         return serve(sys.stdin.buffer, replies)
-    except KeyboardInterrupt:
+    except (Interruption, KeyboardInterrupt):
         return InterruptedByUserError.exit_code
     except BrokenPipeError:
         sys.stderr.write("the reader of the replies is gone\n")
@@ -86,6 +86,7 @@ class _Progress:
         self._next = 0.0
 
     def __call__(self, done: int, total: int) -> None:
+        check_interruption()
         now = time.monotonic()
         if now >= self._next:
             self._next = now + PROGRESS_SECONDS

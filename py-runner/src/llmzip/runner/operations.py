@@ -10,7 +10,8 @@ from dataclasses import asdict
 from typing import Any
 
 from llmzip.compressor import CompressSettings, compress, decompress
-from llmzip.container.layout import MAX_FRAME_BYTES, MAX_LANES, MAX_VOCAB_SIZE, MAX_WINDOW, Eps
+from llmzip.container.eps import Eps
+from llmzip.container.layout import MAX_FRAME_BYTES, MAX_LANES, MAX_VOCAB_SIZE, MAX_WINDOW
 from llmzip.errors import UnsupportedError, UsageError
 from llmzip.files import input_file, output_file
 from llmzip.logprobs import check_ids, write_log_probs
@@ -81,7 +82,7 @@ class Operations:
 
     def _inspect(self, params: Parameters, _: Progress) -> Result:
         params.check_all_asked()
-        return self._loaded().inspect()
+        return asdict(self._loaded().inspect())
 
     def _tokenize(self, params: Parameters, _: Progress) -> Result:
         text = params.text("text")

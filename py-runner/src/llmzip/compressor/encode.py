@@ -1,0 +1,190 @@
+"""The writer: bytes in, a container out.
+
+Owns the order of things: frames, runs, tokens, rows, lanes, container. What a byte means is `container`'s, what a row means
+`codec`'s, where rows come from `model`'s. Opens no files: it is given binary streams.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import zlib
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from llmzip.codec.block import choose_parameters, encode_lane
+from llmzip.codec.grid import Grid, guard_of
+from llmzip.codec.tree import Path, empty_path, log_prob, path, tree_depth
+from llmzip.compressor.progress import PROGRESS_ROWS, Progress, no_progress, shifted, write
+from llmzip.container.eps import Eps
+from llmzip.container.frames import cut_frames
+from llmzip.container.layout import MAX_FRAME_BYTES, CodedFrame, End, Preamble, Run, StoredFrame
+from llmzip.container.runs import split_runs
+from llmzip.errors import UsageError
+from llmzip.model.context import ContextPolicy, Plan, cut_lanes, rows_of_known_tokens
+from llmzip.model.source import Ids, LanguageModel, Logits
+
+OFFSETS = 32
+FRAME_BYTES = 1 << 20
+# Trees computed at once take at most about this many bytes.
+TREE_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class CompressSettings:
+    """A writer's choices."""
+
+    eps: Eps
+    policy: ContextPolicy
+    lanes: int = 1
+    frame_bytes: int = FRAME_BYTES
+
+    def check(self, vocab_size: int) -> None:
+        """Raise `UsageError` where a container could not hold them."""
+        self.policy.check(vocab_size)
+        Plan(self.lanes).check()
+        if not 1 <= self.frame_bytes <= MAX_FRAME_BYTES:
+            raise UsageError(f"frames of {self.frame_bytes} bytes were asked", f"give 1 .. {MAX_FRAME_BYTES}")
+
+
+@dataclass(frozen=True)
+class CompressResult:
+    """What was written. `tokens` are those of text runs in coded frames, hashed as u32 little-endian; hashes are hexadecimal."""
+
+    plain_bytes: int
+    plain_sha256: str
+    container_bytes: int
+    stream_bytes: int
+    tokens: int
+    tokens_sha256: str
+    entropy_bits: float
+
+
+def compress(
+    plain: BinaryIO,
+    container: BinaryIO,
+    model: LanguageModel,
+    settings: CompressSettings,
+    progress: Progress = no_progress,
+) -> CompressResult:
+    """Compress a stream of plain bytes into a container.
+
+    `progress` gets rows done and rows known of so far. Raises `UsageError`, `ModelError`, `IoError`.
+    """
+    vocab_size = model.source.vocab_size
+    settings.check(vocab_size)
+    preamble = Preamble(
+        bytes.fromhex(model.model_sha256),
+        bytes.fromhex(model.tokenizer_sha256),
+        vocab_size,
+        settings.eps,
+        OFFSETS,
+        settings.policy.start_token,
+        settings.policy.window,
+        settings.policy.overlap,
+        model.fingerprint,
+    )
+    plain_hash, tokens_hash = hashlib.sha256(), hashlib.sha256()
+    plain_bytes = stream_bytes = tokens = 0
+    entropy = 0.0
+    written = write(container, preamble.to_bytes())
+    for piece in cut_frames(plain, settings.frame_bytes):
+        plain_hash.update(piece)
+        plain_bytes += len(piece)
+        coded = _code_frame(piece, model, settings, shifted(progress, tokens))
+        stored = StoredFrame(piece).to_bytes()
+        if coded is None or len(coded.content) >= len(stored):
+            written += write(container, stored)
+            continue
+        written += write(container, coded.content)
+        stream_bytes += coded.stream_bytes
+        tokens += len(coded.ids)
+        tokens_hash.update(coded.ids.astype("<u4").tobytes())
+        entropy += coded.entropy_bits
+    written += write(container, End(plain_hash.digest()).to_bytes())
+    return CompressResult(
+        plain_bytes, plain_hash.hexdigest(), written, stream_bytes, tokens, tokens_hash.hexdigest(), entropy
+    )
+
+
+def paths_of_known_tokens(
+    model: LanguageModel, policy: ContextPolicy, plan: Plan, ids: Ids, eps: float, progress: Progress = no_progress
+) -> tuple[list[Path], float]:
+    """The decisions of each lane's tokens, and the sum of the negative log-probs of all tokens, in bits."""
+    lanes = cut_lanes(ids, plan.lanes)
+    depth, guard = tree_depth(model.source.vocab_size), guard_of(eps)
+    paths = [empty_path(len(lane), depth) for lane in lanes]
+    at_once = max(1, TREE_BYTES // (16 << depth))
+    nats, done, waiting, told = 0.0, 0, _Waiting(), 0
+
+    def flush() -> None:
+        nonlocal nats
+        rows = np.concatenate(waiting.rows)
+        tokens = np.concatenate([lanes[lane][first : first + count] for lane, first, count in waiting.places])
+        steps = path(rows, tokens, guard)
+        nats -= float(log_prob(rows, tokens).sum())
+        at = 0
+        for lane, first, count in waiting.places:
+            for whole, part in zip(paths[lane], steps, strict=True):
+                whole[first : first + count] = part[at : at + count]
+            at += count
+        waiting.clear()
+
+    for batch in rows_of_known_tokens(model.source, policy, plan, ids):
+        for number, rows in enumerate(batch.logits):
+            for first in range(0, len(rows), at_once):
+                waiting.add(batch.first_lane + number, batch.first_row + first, rows[first : first + at_once])
+                if waiting.count >= at_once:
+                    flush()
+        done += batch.logits.shape[0] * batch.logits.shape[1]
+        if done >= told + PROGRESS_ROWS:
+            told = done
+            progress(done, len(ids))
+    if waiting.count:
+        flush()
+    return paths, nats / math.log(2)
+
+
+class _Waiting:
+    """Rows that wait until enough of them are there for one pass of array operations."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self.rows: list[Logits] = []
+        self.places: list[tuple[int, int, int]] = []
+        self.count = 0
+
+    def add(self, lane: int, first: int, rows: Logits) -> None:
+        self.rows.append(rows)
+        self.places.append((lane, first, len(rows)))
+        self.count += len(rows)
+
+
+@dataclass(frozen=True)
+class _Coded:
+    content: bytes
+    ids: Ids
+    stream_bytes: int
+    entropy_bits: float
+
+
+def _code_frame(plain: bytes, model: LanguageModel, settings: CompressSettings, progress: Progress) -> _Coded | None:
+    """A coded frame, or None where a frame of this kind cannot be."""
+    split = split_runs(plain, model.tokenizer)
+    if not split.ids or len(split.ids) > len(plain):
+        return None
+    ids = np.array(split.ids, np.int64)
+    eps = settings.eps.value
+    paths, entropy = paths_of_known_tokens(model, settings.policy, Plan(settings.lanes), ids, eps, progress)
+    choice = choose_parameters(paths, OFFSETS, eps)
+    grid = Grid(choice.cells, OFFSETS, eps)
+    streams = [encode_lane(lane, grid, choice.block) for lane in paths]
+    runs: list[Run] = [] if len(split.runs) == 1 else split.runs
+    frame = CodedFrame(
+        len(plain), zlib.crc32(plain), len(ids), runs, split.literals, choice.cells, choice.block, streams
+    )
+    return _Coded(frame.to_bytes(), ids, sum(map(len, streams)), entropy)

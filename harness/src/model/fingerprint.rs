@@ -1,5 +1,7 @@
 //! Owns the fingerprint: what computed a set of logits, in the words of PROTOCOL.md. It only describes; nothing decides by it.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// What computed the logits. A value that is not known yet, or never will be, is `None`.
@@ -61,7 +63,7 @@ impl Fingerprint {
             graph_optimization: None,
             os: Some(std::env::consts::OS.to_owned()),
             arch: Some(arch().to_owned()),
-            cpu_features: cpu_features().into_iter().map(str::to_owned).collect(),
+            cpu_features: cpu_features(),
             tokenizer: Some("tokenizers".to_owned()),
             tokenizer_version: known(env!("LLMZIP_TOKENIZERS_VERSION")),
         }
@@ -89,47 +91,52 @@ fn arch() -> &'static str {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-fn cpu_features() -> Vec<&'static str> {
-    use std::arch::is_x86_feature_detected as detected;
-    let features = [
-        ("sse4_1", detected!("sse4.1")),
-        ("avx", detected!("avx")),
-        ("avx2", detected!("avx2")),
-        ("f16c", detected!("f16c")),
-        ("fma", detected!("fma")),
-        ("avx_vnni", detected!("avxvnni")),
-        ("avx512f", detected!("avx512f")),
-        ("avx512bw", detected!("avx512bw")),
-        ("avx512vl", detected!("avx512vl")),
-        ("avx512_vnni", detected!("avx512vnni")),
-    ];
-    features
-        .into_iter()
-        .filter_map(|(name, present)| present.then_some(name))
-        .collect()
+/// Those features of which ONNX Runtime's kernels take note, under Linux's names.
+const CPU_FEATURES: [&str; 26] = [
+    "sse4_1",
+    "sse4_2",
+    "avx",
+    "avx2",
+    "avx_vnni",
+    "f16c",
+    "fma",
+    "avx512f",
+    "avx512bw",
+    "avx512dq",
+    "avx512vl",
+    "avx512_vnni",
+    "avx512_bf16",
+    "avx512_fp16",
+    "amx_tile",
+    "amx_int8",
+    "amx_bf16",
+    "asimd",
+    "asimdhp",
+    "asimddp",
+    "asimdfhm",
+    "i8mm",
+    "bf16",
+    "sve",
+    "sve2",
+    "sme",
+];
+
+/// Names of the CPU's features that matter, sorted; none where the system does not tell. Every language asks the same file, so
+/// that equal machines have equal lists.
+fn cpu_features() -> Vec<String> {
+    let text = std::fs::read("/proc/cpuinfo").unwrap_or_default();
+    features_of(&String::from_utf8_lossy(&text))
 }
 
-#[cfg(target_arch = "aarch64")]
-fn cpu_features() -> Vec<&'static str> {
-    use std::arch::is_aarch64_feature_detected as detected;
-    let features = [
-        ("asimd", detected!("neon")),
-        ("asimddp", detected!("dotprod")),
-        ("asimdhp", detected!("fp16")),
-        ("bf16", detected!("bf16")),
-        ("i8mm", detected!("i8mm")),
-        ("sve", detected!("sve")),
-    ];
-    features
-        .into_iter()
-        .filter_map(|(name, present)| present.then_some(name))
-        .collect()
-}
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn cpu_features() -> Vec<&'static str> {
-    Vec::new()
+fn features_of(cpuinfo: &str) -> Vec<String> {
+    let is_flags = |line: &&str| {
+        let line = line.to_ascii_lowercase();
+        line.starts_with("flags") || line.starts_with("features")
+    };
+    let flags = cpuinfo.lines().find(is_flags).and_then(|line| line.split_once(':'));
+    let flags = flags.map_or(BTreeSet::new(), |(_, flags)| flags.split_whitespace().collect());
+    let known = flags.into_iter().filter(|flag| CPU_FEATURES.contains(flag));
+    known.map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -147,6 +154,18 @@ mod tests {
         assert!(numbers(&fingerprint.language_version), "{fingerprint:?}");
         assert!(numbers(&fingerprint.tokenizer_version), "{fingerprint:?}");
         assert_eq!(fingerprint.runtime_version, None);
+    }
+
+    #[test]
+    fn features_are_those_of_the_first_cpu() {
+        let check = |cpuinfo: &str, expected: &[&str]| assert_eq!(features_of(cpuinfo), expected);
+        check(
+            "processor\t: 0\nflags\t\t: fpu fma avx2 avx hle\n\nflags\t\t: sse4_1\n",
+            &["avx", "avx2", "fma"],
+        );
+        check("Features\t: fp asimd asimddp\n", &["asimd", "asimddp"]);
+        check("processor\t: 0\n", &[]);
+        check("", &[]);
     }
 
     #[test]

@@ -56,8 +56,8 @@ def long_digit_run(rng: Random, size: int) -> str:
 
 def _word_run(rng: Random) -> str:
     step = rng.choices((1, 2, 5, 10, 100, -1, -10), weights=(40, 10, 10, 15, 10, 10, 5))[0]
-    start = log_uniform(rng, 1, 40000)
-    numbers = run(start, step, rng.randint(2, 5))
+    start = log_uniform(rng, 1, 3000)
+    numbers = run(start, step, rng.randint(2, 4))
     form = rng.randrange(4)
     if form == 0:
         return "\n".join(f"{n} {in_words(n)}" for n in numbers) + "\n"

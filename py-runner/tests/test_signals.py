@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from support.paths import PY_RUNNER
 
 SWALLOW = """

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from llmzip.errors import IntegrityError, InternalError, InterruptedByUserError, IoError, LlmzipError, SetupError
 from llmzip.files import input_file, output_file
-from llmzip.signals import Interruption, check_interruption, interrupt_when_asked
+from llmzip.signals import Interruption, check_interruption, interrupt_when_asked, was_interrupted
 
 if TYPE_CHECKING:
     from llmzip.compressor import Progress
@@ -30,22 +30,27 @@ DEFAULT_VARIANT = "q4f16"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code."""
-    options = _parser().parse_args(arguments)
     try:
-        if options.command == "runner":
-            from llmzip.runner.loop import main as be_runner  # noqa: PLC0415
-
-            return be_runner()
-        interrupt_when_asked()
-        commands = {"compress": _compress, "decompress": _decompress, "inspect": _inspect}
-        commands[options.command](options)
-    except LlmzipError as error:
-        return _report(error)
+        return _run(_parser().parse_args(arguments))
     except (Interruption, KeyboardInterrupt):
         return _report(InterruptedByUserError())
+    except LlmzipError as error:
+        return _report(InterruptedByUserError() if was_interrupted() else error)
     except Exception as error:  # the last resort: a defect is told as one
+        if was_interrupted():
+            return _report(InterruptedByUserError())
         traceback.print_exc(file=sys.stderr)
         return _report(InternalError(f"{type(error).__name__}: {error}"))
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.command == "runner":
+        from llmzip.runner.loop import main as be_runner  # noqa: PLC0415
+
+        return be_runner()
+    interrupt_when_asked()
+    commands = {"compress": _compress, "decompress": _decompress, "inspect": _inspect}
+    commands[options.command](options)
     return 0
 
 

@@ -22,8 +22,13 @@ def interrupt_when_asked() -> None:
 
 def check_interruption() -> None:
     """Raise `Interruption` again if one was asked for: a library that catches everything may have swallowed it."""
-    if _Asked.asked:
+    if was_interrupted():
         raise Interruption
+
+
+def was_interrupted() -> bool:
+    """Whether one was asked for: another error may be what a library made of it."""
+    return _Asked.asked
 
 
 class _Asked:

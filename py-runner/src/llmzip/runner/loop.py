@@ -50,9 +50,11 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> int:
             result = operations.run(op, request.get("params", {}), _Progress(replies, request_id))
             reply: dict[str, Any] = {"id": request_id, "result": result}
         except LlmzipError as error:
+            check_interruption()
             op = None
             reply = _error(request_id, error)
         except Exception as error:  # a defect must not end the runner, the next request may work
+            check_interruption()
             traceback.print_exc(file=sys.stderr)
             op = None
             reply = _error(request_id, InternalError(f"{type(error).__name__}: {error}"))

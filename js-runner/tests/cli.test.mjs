@@ -259,7 +259,10 @@ sha256 = "${'0'.repeat(64)}"
     const args = [BIN, 'compress', plain, '-o', join(out, 'it'), '--model', model, '--frame-bytes', '65536'];
     // A group of its own, as a terminal makes it: Ctrl-C reaches every process of it.
     const child = spawn(process.execPath, args, { detached: true, stdio: 'ignore' });
-    while (readdirSync(out).length === 0) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (readdirSync(out).length === 0) {
+      assert.equal(child.exitCode, null, 'it ended before it began to write');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     process.kill(-(/** @type {number} */ (child.pid)), 'SIGINT');
     const [code] = await once(child, 'exit');
     assert.equal(code, EXIT_CODES.interrupted);

@@ -426,7 +426,9 @@ suite('the process', () => {
     // stdin stays open, so that only the end of the starter can tell.
     runner.child.kill('SIGKILL');
     assert.equal(await runner.exit, 'SIGKILL');
-    while (existsSync(`/proc/${worker}`)) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let i = 0; i < 3000 && existsSync(`/proc/${worker}`); i++)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.ok(!existsSync(`/proc/${worker}`), 'it is still running');
     assert.deepEqual(readdirSync(busy), []);
   });
 

@@ -15,6 +15,8 @@ import { reason } from './data-stream.mjs';
 /** @typedef {import('../core/model/tokenizer.mjs').PreTrainedTokenizer} PreTrainedTokenizer */
 /** @typedef {import('./fingerprint.mjs').SessionSettings} SessionSettings */
 /** @typedef {import('onnxruntime-common').InferenceSession} InferenceSession */
+/** @typedef {import('onnxruntime-common').InferenceSession.FeedsType} Feeds */
+/** @typedef {import('onnxruntime-common').InferenceSession.ValueMetadata} ValueMetadata */
 /** @typedef {typeof import('@huggingface/transformers')} Library */
 
 /**
@@ -80,7 +82,7 @@ export async function openSession(modelFile, modelBytes, config, settings) {
   );
   const session = /** @type {InferenceSession} */ (model.sessions.model);
   return {
-    run: (/** @type {InferenceSession.FeedsType} */ feeds) => session.run(withFloat16Bits(feeds)),
+    run: (/** @type {Feeds} */ feeds) => session.run(withFloat16Bits(feeds)),
     inputs: session.inputMetadata.map(tensorInfo),
     outputs: session.outputMetadata.map(tensorInfo),
     dispose: async () => void (await model.dispose()),
@@ -147,7 +149,7 @@ async function withFiles({ env, LogLevel }, files, work) {
 /**
  * onnxruntime-node takes 16-bit floats as their bits only, also where JavaScript has an array for them.
  *
- * @param {InferenceSession.FeedsType} feeds
+ * @param {Feeds} feeds
  */
 function withFloat16Bits(feeds) {
   for (const tensor of Object.values(feeds)) {
@@ -161,7 +163,7 @@ function withFloat16Bits(feeds) {
 }
 
 /**
- * @param {InferenceSession.ValueMetadata} metadata
+ * @param {ValueMetadata} metadata
  * @returns {TensorInfo}
  */
 function tensorInfo(metadata) {

@@ -21,6 +21,8 @@ pub struct Arguments {
 pub enum Command {
     /// Run every runner on the same model and compare tokens, log-probs and round trips.
     Conform(Box<ConformArguments>),
+    /// Hold this machine to what the models gave elsewhere, or record it anew.
+    Golden(GoldenArguments),
     /// Make the Python and Node environments; `conform` does it by itself.
     Setup(SetupArguments),
     /// Say what is there, what is missing and how to get it.
@@ -72,6 +74,48 @@ pub struct ConformArguments {
     /// Write the report as Markdown.
     #[arg(long, value_name = "FILE")]
     pub markdown: Option<PathBuf>,
+}
+
+/// Arguments of `golden`.
+#[derive(Debug, Args)]
+pub struct GoldenArguments {
+    /// What to do with the goldens.
+    #[command(subcommand)]
+    pub command: GoldenCommand,
+}
+
+/// What to do with the goldens.
+#[derive(Debug, Subcommand)]
+pub enum GoldenCommand {
+    /// Hold this machine to golden/MODEL: tokens, graph, log-probs, containers, and their decoding.
+    Check(GoldenCheckArguments),
+    /// Replace golden/MODEL by the answers of one runner, and golden/codec/vectors.json by the codec's.
+    Write(GoldenWriteArguments),
+}
+
+/// Arguments of `golden check`.
+#[derive(Debug, Args)]
+pub struct GoldenCheckArguments {
+    /// A model of models/manifest.toml.
+    #[arg(long, value_name = "NAME", default_value = "tiny")]
+    pub model: String,
+    /// Hold only these runners to them.
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "rust,python,node")]
+    pub runner: Vec<String>,
+}
+
+/// Arguments of `golden write`.
+#[derive(Debug, Args)]
+pub struct GoldenWriteArguments {
+    /// A model of models/manifest.toml.
+    #[arg(long, value_name = "NAME", default_value = "tiny")]
+    pub model: String,
+    /// The one runner whose answers they become: rust, python or node.
+    #[arg(long, value_name = "NAME", default_value = "rust")]
+    pub runner: String,
+    /// Write only golden/codec/vectors.json, which needs no model and no runner.
+    #[arg(long, conflicts_with_all = ["model", "runner"])]
+    pub codec: bool,
 }
 
 /// Arguments of `setup`.

@@ -63,12 +63,8 @@ fn settings(arguments: &ConformArguments, layout: &Layout) -> Result<Settings> {
     for name in &arguments.model {
         targets.extend(targets_of(&models, name, &arguments.variant)?);
     }
-    let samples = layout.models().join("tiny").join("samples");
     Ok(Settings {
-        targets,
-        sequence: inputs::sequence(),
         sequence_tokens: arguments.tokens,
-        inputs: inputs::round_trip_inputs(&samples, arguments.thorough)?,
         threads: arguments.threads,
         graph_optimization: match arguments.graph_optimization.as_str() {
             "disabled" => GraphOptimization::Disabled,
@@ -76,6 +72,20 @@ fn settings(arguments: &ConformArguments, layout: &Layout) -> Result<Settings> {
             "extended" => GraphOptimization::Extended,
             _ => GraphOptimization::All,
         },
+        ..standard_settings(targets, layout, arguments.thorough)?
+    })
+}
+
+/// What is asked about `targets` unless an argument says otherwise.
+pub(super) fn standard_settings(targets: Vec<Target>, layout: &Layout, thorough: bool) -> Result<Settings> {
+    let samples = layout.models().join("tiny").join("samples");
+    Ok(Settings {
+        targets,
+        sequence: inputs::sequence(),
+        sequence_tokens: None,
+        inputs: inputs::round_trip_inputs(&samples, thorough)?,
+        threads: 1,
+        graph_optimization: GraphOptimization::All,
         frame_bytes: FRAME_BYTES,
         classes: Classes::built_in()?,
     })
@@ -101,7 +111,11 @@ fn targets_of(models: &Models, name: &str, variants: &[String]) -> Result<Vec<Ta
     present.into_iter().map(target).collect()
 }
 
-fn target(choice: ModelChoice) -> Result<Target> {
+/// The target that a choice stands for.
+///
+/// # Errors
+/// `integrity` when the manifest names no SHA-256 for it.
+pub(super) fn target(choice: ModelChoice) -> Result<Target> {
     let known = |hash: Option<crate::model::provenance::Hash>, what: &str| {
         hash.map(|hash| hash.to_string()).ok_or_else(|| {
             Error::new(

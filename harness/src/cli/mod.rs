@@ -4,6 +4,7 @@
 mod args;
 mod conform;
 mod doctor;
+mod golden;
 mod output;
 mod progress;
 mod runners;
@@ -44,6 +45,7 @@ fn fail(output: &Output, error: &Error) -> ExitCode {
 fn run(arguments: &Arguments, output: &Output) -> crate::Result<u8> {
     match &arguments.command {
         Command::Conform(options) => conform::run(options, output),
+        Command::Golden(options) => golden::run(options, output),
         Command::Setup(options) => setup::run(options, output),
         Command::Doctor => doctor::run(output),
     }

@@ -36,22 +36,44 @@ pub fn members(
             Some((_, command)) => start(name, command, timeouts),
             None => built_in(name, layout, timeouts, narrator),
         };
-        match started {
-            Ok(member) => members.push(member),
-            Err(error) if error.code == ErrorCode::Setup && arguments.require.contains(name) => return Err(error),
-            Err(error) if error.code == ErrorCode::Setup => {
-                members.push(Member::Skipped {
-                    name: name.clone(),
-                    reason: error.message,
-                });
-            }
-            Err(error) => members.push(Member::Failed {
-                name: name.clone(),
-                error,
-            }),
-        }
+        members.push(member(name, started, arguments.require.contains(name))?);
     }
     Ok(members)
+}
+
+/// Runners that are there without being added, each of which must take part.
+///
+/// # Errors
+/// `usage` for a name that is no such runner, `setup` for one that cannot take part.
+pub fn named(
+    names: &[String],
+    layout: &Layout,
+    timeouts: Timeouts,
+    narrator: &mut dyn Narrator,
+) -> Result<Vec<Member>> {
+    check_names("--runner", names, &BUILT_IN.map(str::to_owned))?;
+    let mut members = Vec::new();
+    for name in BUILT_IN
+        .iter()
+        .filter(|name| names.iter().any(|wanted| wanted == *name))
+    {
+        members.push(member(name, built_in(name, layout, timeouts, narrator), true)?);
+    }
+    Ok(members)
+}
+
+/// What became of a runner's start.
+fn member(name: &str, started: Result<Member>, required: bool) -> Result<Member> {
+    let name = name.to_owned();
+    match started {
+        Err(error) if error.code == ErrorCode::Setup && required => Err(error),
+        Err(error) if error.code == ErrorCode::Setup => Ok(Member::Skipped {
+            name,
+            reason: error.message,
+        }),
+        Err(error) => Ok(Member::Failed { name, error }),
+        started => started,
+    }
 }
 
 fn built_in(name: &str, layout: &Layout, timeouts: Timeouts, narrator: &mut dyn Narrator) -> Result<Member> {

@@ -1,9 +1,11 @@
 //! Owns the classes of pairs and their tolerances (`classes.toml`, the one place where a tolerance is written), and the
 //! verdict that follows from a measurement.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
-use super::stats::PairStats;
+use super::stats::{CodedStats, PairStats};
 use crate::runner::protocol::Fingerprint;
 use crate::{Error, ErrorCode, Result};
 
@@ -48,7 +50,8 @@ impl PairClass {
         }
         // A language that cannot tell the CPU's features says nothing about them: an empty list matches any.
         let unknown = left.cpu_features.is_empty() || right.cpu_features.is_empty();
-        if left.arch != right.arch || !(unknown || left.cpu_features == right.cpu_features) {
+        let features = |f: &Fingerprint| f.cpu_features.iter().cloned().collect::<BTreeSet<_>>();
+        if left.arch != right.arch || !(unknown || features(left) == features(right)) {
             return Self::OtherCpu;
         }
         Self::SameBuild
@@ -170,11 +173,23 @@ impl Classes {
     pub fn judge(&self, name: PairClass, activations: Activations, stats: &PairStats) -> PairVerdict {
         let finite = stats.left_not_finite == 0 && stats.right_not_finite == 0;
         let within = stats.smallest_tolerance <= self.tolerance(name, activations);
-        match (finite && within, stats.bit_exact) {
-            (true, true) => PairVerdict::BitExact,
-            (true, false) => PairVerdict::Within,
-            (false, _) => PairVerdict::Diverged,
-        }
+        verdict(finite && within, stats.bit_exact)
+    }
+
+    /// Judges a measurement of coded log-probs alone, by the same tolerances.
+    #[must_use]
+    pub fn judge_coded(&self, name: PairClass, activations: Activations, stats: &CodedStats) -> PairVerdict {
+        let finite = stats.left_not_finite == 0 && stats.right_not_finite == 0;
+        let within = stats.max_abs <= self.tolerance(name, activations);
+        verdict(finite && within, stats.identical == stats.positions)
+    }
+}
+
+const fn verdict(holds: bool, bit_exact: bool) -> PairVerdict {
+    match (holds, bit_exact) {
+        (true, true) => PairVerdict::BitExact,
+        (true, false) => PairVerdict::Within,
+        (false, _) => PairVerdict::Diverged,
     }
 }
 
@@ -202,6 +217,11 @@ mod tests {
         let base = fingerprint("1.30.0", &["avx2"]);
         check(&base, &base, PairClass::SameBuild);
         check(&base, &fingerprint("1.30.0", &[]), PairClass::SameBuild);
+        check(
+            &fingerprint("1.30.0", &["fma", "avx2"]),
+            &fingerprint("1.30.0", &["avx2", "fma"]),
+            PairClass::SameBuild,
+        );
         check(&base, &fingerprint("1.30.0", &["sse4"]), PairClass::OtherCpu);
         check(&base, &fingerprint("1.32.0", &["avx2"]), PairClass::OtherVersion);
         check(
@@ -242,6 +262,33 @@ mod tests {
             ..at(0.0)
         };
         assert_eq!(verdict(nan), PairVerdict::Diverged);
+    }
+
+    #[test]
+    fn coded_log_probs_are_judged_by_the_same_tolerance() {
+        let check = |stats: CodedStats, expected: PairVerdict| {
+            let classes = Classes::built_in().unwrap();
+            let verdict = classes.judge_coded(PairClass::SameBuild, Activations::Float32, &stats);
+            assert_eq!(verdict, expected, "{stats:?}");
+        };
+        let same = CodedStats {
+            positions: 2,
+            identical: 2,
+            ..CodedStats::default()
+        };
+        check(same, PairVerdict::BitExact);
+        let off = |max_abs| CodedStats {
+            identical: 1,
+            max_abs,
+            ..same
+        };
+        check(off(1e-5), PairVerdict::Within);
+        check(off(1.01e-5), PairVerdict::Diverged);
+        let nan = CodedStats {
+            right_not_finite: 1,
+            ..same
+        };
+        check(nan, PairVerdict::Diverged);
     }
 
     #[test]

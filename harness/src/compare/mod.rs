@@ -8,4 +8,4 @@ pub mod stats;
 
 pub use classes::{Classes, PairClass};
 pub use rows::RowsFile;
-pub use stats::{Divergence, PairStats, Place, compare};
+pub use stats::{CodedStats, Divergence, PairStats, Place, compare, compare_coded};

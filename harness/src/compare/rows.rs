@@ -102,10 +102,14 @@ pub fn read_coded(path: &Path, count: usize) -> Result<Vec<f64>> {
     open_sized(path, count as u64 * 8)?
         .read_to_end(&mut bytes)
         .map_err(|source| Error::io("read", path, &source))?;
-    Ok(bytes
-        .chunks_exact(8)
-        .map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))
-        .collect())
+    Ok(coded_of(&bytes))
+}
+
+/// The binary64 values, little-endian, in `bytes`.
+#[must_use]
+pub fn coded_of(bytes: &[u8]) -> Vec<f64> {
+    let (values, _) = bytes.as_chunks::<8>();
+    values.iter().map(|value| f64::from_le_bytes(*value)).collect()
 }
 
 fn open_sized(path: &Path, length: u64) -> Result<File> {

@@ -59,6 +59,62 @@ pub struct PairStats {
     pub smallest_tolerance: f64,
 }
 
+/// What was measured over the coded tokens alone. Differences are of log-probs, in nats.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct CodedStats {
+    /// Log-probs compared.
+    pub positions: usize,
+    /// Those that have the same bits.
+    pub identical: usize,
+    /// Largest difference.
+    pub max_abs: f64,
+    /// 99.9th percentile of the differences, up to half a percent too large.
+    pub p999_abs: f64,
+    /// Values on the left that are NaN or infinite.
+    pub left_not_finite: u64,
+    /// The same on the right.
+    pub right_not_finite: u64,
+    /// The first position whose bits differ.
+    pub first: Option<usize>,
+    /// The position of the largest difference.
+    pub worst: Option<usize>,
+}
+
+/// Measures the log-probs of coded tokens against each other, those on the left against those on the right.
+///
+/// # Errors
+/// `runner` when there are not equally many.
+pub fn compare_coded(left: &[f64], right: &[f64]) -> Result<CodedStats> {
+    if left.len() != right.len() {
+        return Err(Error::new(
+            ErrorCode::Runner,
+            format!("{} log-probs cannot be compared with {}", left.len(), right.len()),
+        ));
+    }
+    let mut stats = CodedStats {
+        positions: left.len(),
+        ..CodedStats::default()
+    };
+    let mut differences = Histogram::default();
+    for (position, (l, r)) in left.iter().zip(right).enumerate() {
+        stats.left_not_finite += u64::from(!l.is_finite());
+        stats.right_not_finite += u64::from(!r.is_finite());
+        if l.to_bits() == r.to_bits() {
+            stats.identical += 1;
+        } else if stats.first.is_none() {
+            stats.first = Some(position);
+        }
+        let difference = (l - r).abs();
+        differences.add(difference);
+        if difference > stats.max_abs {
+            stats.max_abs = difference;
+            stats.worst = Some(position);
+        }
+    }
+    stats.p999_abs = differences.quantile(0.999).min(stats.max_abs);
+    Ok(stats)
+}
+
 /// One side of a comparison.
 #[derive(Clone, Copy, Debug)]
 pub struct Side<'a> {
@@ -74,7 +130,7 @@ pub struct Side<'a> {
 /// `runner` when the two cannot be compared (other lengths or vocabularies); `io`.
 pub fn compare(left: Side<'_>, right: Side<'_>) -> Result<PairStats> {
     let (rows, vocab_size) = (left.rows.rows, left.rows.vocab_size);
-    if (rows, vocab_size) != (right.rows.rows, right.rows.vocab_size) || left.coded.len() != right.coded.len() {
+    if (rows, vocab_size) != (right.rows.rows, right.rows.vocab_size) {
         return Err(Error::new(
             ErrorCode::Runner,
             format!(
@@ -92,15 +148,14 @@ pub fn compare(left: Side<'_>, right: Side<'_>) -> Result<PairStats> {
         let same_bytes = same_type && left_rows.bytes() == right_rows.bytes();
         measure.row(position, left_rows.logits(), right_rows.logits(), same_bytes);
     }
-    measure.coded(left.coded, right.coded);
-    Ok(measure.finish(rows, vocab_size))
+    let coded = compare_coded(left.coded, right.coded)?;
+    Ok(measure.finish(rows, vocab_size, &coded))
 }
 
 #[derive(Default)]
 struct Measure {
     stats: PairStats,
     differences: Histogram,
-    coded_differences: Histogram,
     identical: u64,
     same_top: u64,
     left_log_probs: Vec<f64>,
@@ -143,27 +198,18 @@ impl Measure {
         self.same_top += u64::from(top(left) == top(right));
     }
 
-    fn coded(&mut self, left: &[f64], right: &[f64]) {
-        for (l, r) in left.iter().zip(right) {
-            self.stats.left_not_finite += u64::from(!l.is_finite());
-            self.stats.right_not_finite += u64::from(!r.is_finite());
-            let difference = (l - r).abs();
-            self.coded_differences.add(difference);
-            if difference > self.stats.coded_max_abs {
-                self.stats.coded_max_abs = difference;
-            }
-        }
-    }
-
     #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
-    fn finish(mut self, rows: usize, vocab_size: usize) -> PairStats {
+    fn finish(mut self, rows: usize, vocab_size: usize, coded: &CodedStats) -> PairStats {
         let values = rows as u64 * vocab_size as u64;
         let fraction = |part: u64, whole: u64| if whole == 0 { 1.0 } else { part as f64 / whole as f64 };
         self.stats.positions = rows;
         self.stats.bit_exact = self.identical == values;
         self.stats.identical_fraction = fraction(self.identical, values);
         self.stats.p999_abs = self.differences.quantile(0.999).min(self.stats.max_abs);
-        self.stats.coded_p999_abs = self.coded_differences.quantile(0.999).min(self.stats.coded_max_abs);
+        self.stats.coded_max_abs = coded.max_abs;
+        self.stats.coded_p999_abs = coded.p999_abs;
+        self.stats.left_not_finite += coded.left_not_finite;
+        self.stats.right_not_finite += coded.right_not_finite;
         self.stats.top1_agreement = fraction(self.same_top, rows as u64);
         self.stats.smallest_tolerance = self.stats.max_abs.max(self.stats.coded_max_abs);
         self.stats
@@ -265,6 +311,16 @@ mod tests {
         let both = [[0.0, f32::NAN, 0.0, 0.0]];
         let stats = check(&both, &both);
         assert_eq!((stats.left_not_finite, stats.right_not_finite), (1, 1));
+    }
+
+    #[test]
+    fn coded_log_probs_are_measured_by_themselves() {
+        let stats = compare_coded(&[-1.0, -2.0, -3.0], &[-1.0, -2.5, f64::NAN]).unwrap();
+        assert_eq!((stats.positions, stats.identical), (3, 1));
+        assert_eq!((stats.first, stats.worst), (Some(1), Some(1)));
+        assert_eq!((stats.max_abs, stats.p999_abs), (0.5, 0.5));
+        assert_eq!((stats.left_not_finite, stats.right_not_finite), (0, 1));
+        assert_eq!(compare_coded(&[-1.0], &[]).unwrap_err().code, ErrorCode::Runner);
     }
 
     #[test]

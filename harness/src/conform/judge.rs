@@ -19,7 +19,7 @@ pub fn judge(
     fingerprints: &[Fingerprint],
     report: &mut Report,
 ) -> Result<()> {
-    check_answers(settings, target, collected, report);
+    check_answers(settings, target, None, collected, report);
     let activations = collected
         .iter()
         .find_map(|c| c.inspect.as_ref())
@@ -119,7 +119,7 @@ impl Pair<'_> {
 }
 
 /// By the type of the cache: a graph that keeps 16-bit keys and values computes in 16 bits.
-fn activations(graph: &InspectResult) -> Activations {
+pub(crate) fn activations(graph: &InspectResult) -> Activations {
     let half = graph
         .inputs
         .iter()
@@ -163,7 +163,15 @@ fn differences(left: &Fingerprint, right: &Fingerprint) -> Vec<String> {
         .collect()
 }
 
-fn check_answers(settings: &Settings, target: &Target, collected: &[Collected], report: &mut Report) {
+/// Adds what must be equal: tokens and graph views with those of `reference`, or of the first runner that has them, and the
+/// sequence that a runner's own tokens stand for.
+pub(crate) fn check_answers(
+    settings: &Settings,
+    target: &Target,
+    reference: Option<&Collected>,
+    collected: &[Collected],
+    report: &mut Report,
+) {
     let mut check = |runner: &str, name: &str, ok: bool, detail: String| {
         report.checks.push(CheckEntry {
             model: target.name.clone(),
@@ -173,12 +181,11 @@ fn check_answers(settings: &Settings, target: &Target, collected: &[Collected], 
             detail: if ok { String::new() } else { detail },
         });
     };
-    let first_ids = collected
-        .iter()
+    let mut witnesses = reference.into_iter().chain(collected);
+    let first_ids = witnesses
+        .clone()
         .find_map(|c| c.ids.as_ref().map(|ids| (&c.runner, ids)));
-    let first_view = collected
-        .iter()
-        .find_map(|c| c.inspect.as_ref().map(|view| (&c.runner, view)));
+    let first_view = witnesses.find_map(|c| c.inspect.as_ref().map(|view| (&c.runner, view)));
     for answers in collected {
         if let (Some((first, expected)), Some(ids)) = (first_ids, &answers.ids) {
             let place = ids

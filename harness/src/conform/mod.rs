@@ -2,9 +2,9 @@
 //! process, reads no model and prints nothing.
 
 mod asking;
-mod collect;
+pub mod collect;
 pub mod inputs;
-mod judge;
+pub(crate) mod judge;
 mod read_back;
 
 use std::path::{Path, PathBuf};
@@ -117,6 +117,42 @@ pub trait Observer: Sync {
     fn resting(&self, runner: &str);
 }
 
+/// What the runners' answers are laid against.
+pub(crate) trait Bench {
+    /// Adds what the answers to one target amount to; `fingerprints` are in the order of `collected`.
+    fn judge(
+        &mut self,
+        settings: &Settings,
+        target: &Target,
+        collected: &[Collected],
+        fingerprints: &[Fingerprint],
+        report: &mut Report,
+    ) -> Result<()>;
+
+    /// Those whose containers every runner is then to read.
+    fn writers<'a>(&'a self, target: &Target, collected: &'a [Collected]) -> &'a [Collected];
+}
+
+/// The runners are laid against each other.
+struct EachOther;
+
+impl Bench for EachOther {
+    fn judge(
+        &mut self,
+        settings: &Settings,
+        target: &Target,
+        collected: &[Collected],
+        fingerprints: &[Fingerprint],
+        report: &mut Report,
+    ) -> Result<()> {
+        judge::judge(settings, target, collected, fingerprints, report)
+    }
+
+    fn writers<'a>(&'a self, _: &Target, collected: &'a [Collected]) -> &'a [Collected] {
+        collected
+    }
+}
+
 struct Seat {
     runner: Box<dyn Runner>,
     entry: RunnerEntry,
@@ -131,6 +167,17 @@ struct Seat {
 /// # Errors
 /// `interrupted`, `io` when the scratch folder cannot be used, `usage` when there is nothing to run.
 pub fn run(settings: &Settings, members: Vec<Member>, scratch: &Path, observer: &dyn Observer) -> Result<Report> {
+    run_on(&mut EachOther, settings, members, scratch, observer)
+}
+
+/// As [`run`], with the answers laid against what `bench` has.
+pub(crate) fn run_on(
+    bench: &mut dyn Bench,
+    settings: &Settings,
+    members: Vec<Member>,
+    scratch: &Path,
+    observer: &dyn Observer,
+) -> Result<Report> {
     let started = Instant::now();
     let mut report = empty_report(settings);
     let mut seats = seat(members, &mut report, observer);
@@ -139,7 +186,12 @@ pub fn run(settings: &Settings, members: Vec<Member>, scratch: &Path, observer: 
     }
     for (index, target) in settings.targets.iter().enumerate() {
         let folder = scratch.join(index.to_string());
-        run_target(settings, target, &mut seats, &folder, &mut report, observer)?;
+        let mut run = Run {
+            bench,
+            settings,
+            observer,
+        };
+        run_target(&mut run, target, &mut seats, &folder, &mut report)?;
     }
     for seat in &mut seats {
         seat.runner.stop();
@@ -276,14 +328,26 @@ pub fn greet(runner: &mut dyn Runner) -> Result<HelloResult> {
     }
 }
 
+/// What is the same for every target of a run.
+struct Run<'a> {
+    bench: &'a mut dyn Bench,
+    settings: &'a Settings,
+    observer: &'a dyn Observer,
+}
+
 fn run_target(
-    settings: &Settings,
+    run: &mut Run<'_>,
     target: &Target,
     seats: &mut [Seat],
     folder: &Path,
     report: &mut Report,
-    observer: &dyn Observer,
 ) -> Result<()> {
+    let Run {
+        bench,
+        settings,
+        observer,
+    } = run;
+    let (settings, observer): (&Settings, &dyn Observer) = (settings, *observer);
     let input_files = inputs::write(&settings.inputs, &folder.join("inputs"))?;
     let collected: Vec<Collected> = side_by_side(seats, &target.name, |seat| {
         let folder = folder.join(&seat.entry.name);
@@ -313,10 +377,11 @@ fn run_target(
         .iter()
         .map(|seat| seat.entry.fingerprint.clone().unwrap_or_default())
         .collect();
-    judge::judge(settings, target, &collected, &fingerprints, report)?;
+    bench.judge(settings, target, &collected, &fingerprints, report)?;
     report.stages.push(stage(&target.name, "compare", "", compared));
 
-    let books = read_back::books(&collected, &settings.inputs);
+    let writers = bench.writers(target, &collected);
+    let books = read_back::books(writers, &settings.inputs);
     let read: Vec<read_back::Read> = side_by_side(seats, &target.name, |seat| {
         if !seat.loaded {
             return read_back::Read::default();
@@ -332,7 +397,7 @@ fn run_target(
         )
     });
     interrupt::check()?;
-    read_back::sum_up(target, &settings.inputs, &collected, &read, report);
+    read_back::sum_up(target, &settings.inputs, writers, &read, report);
     for (seat, read) in seats.iter_mut().zip(&read) {
         seat.alive &= !read.log.broken;
     }

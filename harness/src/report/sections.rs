@@ -40,21 +40,21 @@ pub enum Tone {
     Bad,
 }
 
-fn plain(text: impl Into<String>) -> Cell {
+pub(crate) fn plain(text: impl Into<String>) -> Cell {
     Cell {
         text: text.into(),
         tone: Tone::Plain,
     }
 }
 
-fn toned(text: impl Into<String>, tone: Tone) -> Cell {
+pub(crate) fn toned(text: impl Into<String>, tone: Tone) -> Cell {
     Cell {
         text: text.into(),
         tone,
     }
 }
 
-fn header(names: &[&str]) -> Vec<String> {
+pub(crate) fn header(names: &[&str]) -> Vec<String> {
     names.iter().map(ToString::to_string).collect()
 }
 
@@ -341,7 +341,7 @@ fn bits(trip: &RoundTripEntry) -> [String; 3] {
     ]
 }
 
-fn skips(report: &Report) -> Option<Section> {
+pub(crate) fn skips(report: &Report) -> Option<Section> {
     let rows: Vec<_> = report
         .skips
         .iter()
@@ -362,7 +362,7 @@ fn skips(report: &Report) -> Option<Section> {
     })
 }
 
-fn failures(report: &Report) -> Option<Section> {
+pub(crate) fn failures(report: &Report) -> Option<Section> {
     let rows: Vec<_> = report
         .failures
         .iter()
@@ -401,7 +401,7 @@ fn failures(report: &Report) -> Option<Section> {
     })
 }
 
-fn class_name(class: PairClass) -> &'static str {
+pub(crate) fn class_name(class: PairClass) -> &'static str {
     match class {
         PairClass::SameBuild => "same-build",
         PairClass::OtherPlan => "other-plan",
@@ -410,7 +410,7 @@ fn class_name(class: PairClass) -> &'static str {
     }
 }
 
-fn difference(value: f64) -> String {
+pub(crate) fn difference(value: f64) -> String {
     if value == 0.0 {
         "0".to_owned()
     } else {

@@ -11,12 +11,18 @@ use super::sections::{Cell, Section, Tone, sections, verdict_line};
 /// The report as text; `colour` switches escape sequences on.
 #[must_use]
 pub fn render(report: &Report, colour: bool) -> String {
+    render_sections(&sections(report), &verdict_line(report), colour)
+}
+
+/// Sections and a last line as text; `colour` switches escape sequences on.
+#[must_use]
+pub fn render_sections(sections: &[Section], last_line: &Cell, colour: bool) -> String {
     let mut text = String::new();
-    for section in sections(report) {
-        render_section(&mut text, &section, colour);
+    for section in sections {
+        render_section(&mut text, section, colour);
         text.push('\n');
     }
-    text.push_str(&paint(&verdict_line(report), colour));
+    text.push_str(&paint(last_line, colour));
     text.push('\n');
     text
 }

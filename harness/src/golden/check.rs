@@ -1,0 +1,318 @@
+//! Owns the holding of a machine to a model's goldens: these stand in a conformance run where another runner would, and what
+//! is allowed follows from the class of writer and reader.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::folder::{self, Files};
+use super::record::{self, Asked, Header, Variant, Writer};
+use super::repair_command;
+use crate::compare::classes::{Activations, PairClass, PairVerdict};
+use crate::compare::{CodedStats, compare_coded};
+use crate::conform::collect::{Collected, Written};
+use crate::conform::judge::{activations, check_answers};
+use crate::conform::{self, Bench, Member, Observer, PLANS, Settings, Target};
+use crate::report::{CheckEntry, Report};
+use crate::runner::protocol::Fingerprint;
+use crate::{Error, ErrorCode, Result};
+
+/// The name under which goldens stand in a report.
+const NAME: &str = "golden";
+
+/// What a model gave on its writer.
+#[derive(Debug)]
+pub struct Goldens {
+    model: String,
+    writer: Writer,
+    variants: Vec<Recorded>,
+}
+
+/// What one graph gave.
+#[derive(Debug)]
+struct Recorded {
+    target: String,
+    answers: Collected,
+    coded: BTreeMap<&'static str, Vec<f64>>,
+}
+
+/// What holding a machine to goldens found.
+#[derive(Clone, Debug)]
+pub struct GoldenReport {
+    /// The model.
+    pub model: String,
+    /// Who wrote the goldens.
+    pub writer: Writer,
+    /// Runners, checks and failures; its round trips are the golden containers and who read them. It has no pairs.
+    pub report: Report,
+    /// The coded tokens' log-probs.
+    pub coded: Vec<CodedEntry>,
+    /// The containers that this machine writes.
+    pub containers: Vec<ContainerComparison>,
+}
+
+/// A runner's log-probs of the coded tokens held to the golden ones.
+#[derive(Clone, Debug)]
+pub struct CodedEntry {
+    /// Model and variant.
+    pub model: String,
+    /// Whose.
+    pub runner: String,
+    /// The plan.
+    pub plan: &'static str,
+    /// The class of writer and runner.
+    pub class: PairClass,
+    /// What was measured; the golden ones are on the left.
+    pub stats: CodedStats,
+    /// The largest difference allowed, in nats.
+    pub tolerance: f64,
+    /// Whether it held.
+    pub verdict: PairVerdict,
+}
+
+/// A runner's container held to the golden one.
+#[derive(Clone, Debug)]
+pub struct ContainerComparison {
+    /// Model and variant.
+    pub model: String,
+    /// Whose.
+    pub runner: String,
+    /// What it holds.
+    pub input: String,
+    /// Whether the two are the same bytes.
+    pub equal: bool,
+}
+
+impl Goldens {
+    /// Reads the goldens of `model` in `folder`, which must answer exactly what `settings` ask.
+    ///
+    /// # Errors
+    /// `setup` when there are none; `integrity` when they are stale, or not what their header says; `io`.
+    pub fn read(folder: &Path, model: &str, settings: &Settings) -> Result<Self> {
+        let asked: Vec<Asked> = settings
+            .targets
+            .iter()
+            .map(|target| Asked::of(settings, target))
+            .collect();
+        let (header, files) = folder::read(folder, model, &asked)?;
+        let variants = header
+            .variants
+            .iter()
+            .map(|variant| recorded(folder, &header, variant, &files));
+        Ok(Self {
+            model: model.to_owned(),
+            variants: variants.collect::<Option<_>>().ok_or_else(|| {
+                Error::new(
+                    ErrorCode::Integrity,
+                    format!("a file in {} is not of the form that it must have", folder.display()),
+                )
+                .with_hint(format!("make the goldens anew: {}", repair_command(model)))
+            })?,
+            writer: header.writer,
+        })
+    }
+}
+
+/// Goldens as if a runner had just answered; none when a file has another form.
+fn recorded(folder: &Path, header: &Header, variant: &Variant, files: &Files) -> Option<Recorded> {
+    let name = variant.asked.name.as_str();
+    let ids: Vec<u32> = serde_json::from_slice(files.get(&record::tokens_path(name))?).ok()?;
+    if ids.len() as u64 != variant.tokens {
+        return None;
+    }
+    let mut coded = BTreeMap::new();
+    for (plan, _) in PLANS {
+        let bytes = files.get(&record::coded_path(name, plan))?;
+        coded.insert(plan, record::coded_of(bytes, ids.len())?);
+    }
+    let mut answers = Collected {
+        runner: NAME.to_owned(),
+        inspect: Some(serde_json::from_slice(files.get(&record::inspect_path(name))?).ok()?),
+        ids: Some(ids),
+        ..Collected::default()
+    };
+    for input in &variant.asked.inputs {
+        let path = record::container_path(name, &input.name);
+        let file = header.files.iter().find(|file| file.path == path)?;
+        let entry = variant.containers.iter().find(|entry| entry.input == input.name)?;
+        let written = Written {
+            path: std::path::absolute(folder.join(&path)).ok()?,
+            sha256: file.sha256.clone(),
+            result: entry.result(input, file)?,
+        };
+        answers.containers.insert(input.name.clone(), written);
+    }
+    Some(Recorded {
+        target: name.to_owned(),
+        answers,
+        coded,
+    })
+}
+
+/// Asks `members` everything that the goldens answer, lets them read the golden containers, and says what differs. The
+/// runners are stopped when it returns.
+///
+/// # Errors
+/// Those of [`conform::run`].
+pub fn check(
+    goldens: &Goldens,
+    settings: &Settings,
+    members: Vec<Member>,
+    scratch: &Path,
+    observer: &dyn Observer,
+) -> Result<GoldenReport> {
+    let mut bench = AgainstGoldens {
+        goldens,
+        coded: Vec::new(),
+        containers: Vec::new(),
+    };
+    let report = conform::run_on(&mut bench, settings, members, scratch, observer)?;
+    Ok(GoldenReport {
+        model: goldens.model.clone(),
+        writer: goldens.writer.clone(),
+        report,
+        coded: bench.coded,
+        containers: bench.containers,
+    })
+}
+
+struct AgainstGoldens<'a> {
+    goldens: &'a Goldens,
+    coded: Vec<CodedEntry>,
+    containers: Vec<ContainerComparison>,
+}
+
+impl Bench for AgainstGoldens<'_> {
+    fn judge(
+        &mut self,
+        settings: &Settings,
+        target: &Target,
+        collected: &[Collected],
+        fingerprints: &[Fingerprint],
+        report: &mut Report,
+    ) -> Result<()> {
+        let Some(golden) = self.goldens.find(target) else {
+            return Ok(());
+        };
+        check_answers(settings, target, Some(&golden.answers), collected, report);
+        for (answers, fingerprint) in collected.iter().zip(fingerprints) {
+            let class = PairClass::between(&self.goldens.writer.fingerprint, &on_this_machine(fingerprint));
+            self.judge_coded(settings, golden, answers, class, report)?;
+            self.judge_containers(golden, answers, class, report);
+        }
+        Ok(())
+    }
+
+    fn writers<'b>(&'b self, target: &Target, _: &'b [Collected]) -> &'b [Collected] {
+        self.goldens
+            .find(target)
+            .map_or(&[], |golden| std::slice::from_ref(&golden.answers))
+    }
+}
+
+impl Goldens {
+    fn find(&self, target: &Target) -> Option<&Recorded> {
+        self.variants.iter().find(|variant| variant.target == target.name)
+    }
+}
+
+impl AgainstGoldens<'_> {
+    fn judge_coded(
+        &mut self,
+        settings: &Settings,
+        golden: &Recorded,
+        answers: &Collected,
+        class: PairClass,
+        report: &mut Report,
+    ) -> Result<()> {
+        if answers.ids != golden.answers.ids {
+            // Log-probs of other tokens have nothing to be held to; that the tokens differ is a failed check.
+            return Ok(());
+        }
+        let activations = golden
+            .answers
+            .inspect
+            .as_ref()
+            .map_or(Activations::Float32, activations);
+        for (plan, expected) in &golden.coded {
+            let Some(rows) = answers.rows.get(plan) else {
+                continue;
+            };
+            let entry = CodedEntry {
+                model: golden.target.clone(),
+                runner: answers.runner.clone(),
+                plan,
+                class,
+                stats: compare_coded(expected, &rows.coded)?,
+                tolerance: settings.classes.tolerance(class, activations),
+                verdict: PairVerdict::Diverged,
+            };
+            let verdict = settings.classes.judge_coded(class, activations, &entry.stats);
+            report.checks.push(CheckEntry {
+                model: entry.model.clone(),
+                name: format!("log-probs {plan}"),
+                runner: entry.runner.clone(),
+                ok: verdict != PairVerdict::Diverged,
+                detail: if verdict == PairVerdict::Diverged {
+                    divergence(&entry)
+                } else {
+                    String::new()
+                },
+            });
+            self.coded.push(CodedEntry { verdict, ..entry });
+        }
+        Ok(())
+    }
+
+    /// The same build writes the same bytes; any other must merely read them.
+    fn judge_containers(&mut self, golden: &Recorded, answers: &Collected, class: PairClass, report: &mut Report) {
+        for (input, written) in &answers.containers {
+            let Some(expected) = golden.answers.containers.get(input) else {
+                continue;
+            };
+            let equal = written.sha256 == expected.sha256;
+            if class == PairClass::SameBuild {
+                let detail = format!(
+                    "{} bytes with the SHA-256 {}, the golden has {} with {}",
+                    written.result.container_bytes, written.sha256, expected.result.container_bytes, expected.sha256
+                );
+                report.checks.push(CheckEntry {
+                    model: golden.target.clone(),
+                    name: format!("container of {input}"),
+                    runner: answers.runner.clone(),
+                    ok: equal,
+                    detail: if equal { String::new() } else { detail },
+                });
+            }
+            self.containers.push(ContainerComparison {
+                model: golden.target.clone(),
+                runner: answers.runner.clone(),
+                input: input.clone(),
+                equal,
+            });
+        }
+    }
+}
+
+/// A language that cannot tell the CPU's features runs on the CPU that this process runs on.
+fn on_this_machine(fingerprint: &Fingerprint) -> Fingerprint {
+    let mut fingerprint = fingerprint.clone();
+    let here = Fingerprint::of_process();
+    if fingerprint.cpu_features.is_empty() && fingerprint.arch == here.arch {
+        fingerprint.cpu_features = here.cpu_features;
+    }
+    fingerprint
+}
+
+fn divergence(entry: &CodedEntry) -> String {
+    let stats = &entry.stats;
+    let place = |position: Option<usize>| position.map_or_else(|| "none".to_owned(), |position| position.to_string());
+    format!(
+        "up to {:.1e}, allowed {:.1e}; first at token {}, most at token {}; {} and {} values are not finite",
+        stats.max_abs,
+        entry.tolerance,
+        place(stats.first),
+        place(stats.worst),
+        stats.left_not_finite,
+        stats.right_not_finite
+    )
+}

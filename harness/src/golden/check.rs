@@ -44,10 +44,25 @@ pub struct GoldenReport {
     pub writer: Writer,
     /// Runners, checks and failures; its round trips are the golden containers and who read them. It has no pairs.
     pub report: Report,
+    /// What is expected of each runner that loaded a graph.
+    pub standings: Vec<Standing>,
     /// The coded tokens' log-probs.
     pub coded: Vec<CodedEntry>,
     /// The containers that this machine writes.
     pub containers: Vec<ContainerComparison>,
+}
+
+/// What is expected of a runner on a graph.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// Model and variant.
+    pub model: String,
+    /// Whose.
+    pub runner: String,
+    /// The class of writer and runner.
+    pub class: PairClass,
+    /// The largest difference of a log-prob that is allowed, in nats.
+    pub tolerance: f64,
 }
 
 /// A runner's log-probs of the coded tokens held to the golden ones.
@@ -59,12 +74,8 @@ pub struct CodedEntry {
     pub runner: String,
     /// The plan.
     pub plan: &'static str,
-    /// The class of writer and runner.
-    pub class: PairClass,
     /// What was measured; the golden ones are on the left.
     pub stats: CodedStats,
-    /// The largest difference allowed, in nats.
-    pub tolerance: f64,
     /// Whether it held.
     pub verdict: PairVerdict,
 }
@@ -162,6 +173,7 @@ pub fn check(
 ) -> Result<GoldenReport> {
     let mut bench = AgainstGoldens {
         goldens,
+        standings: Vec::new(),
         coded: Vec::new(),
         containers: Vec::new(),
     };
@@ -170,6 +182,7 @@ pub fn check(
         model: goldens.model.clone(),
         writer: goldens.writer.clone(),
         report,
+        standings: bench.standings,
         coded: bench.coded,
         containers: bench.containers,
     })
@@ -177,6 +190,7 @@ pub fn check(
 
 struct AgainstGoldens<'a> {
     goldens: &'a Goldens,
+    standings: Vec<Standing>,
     coded: Vec<CodedEntry>,
     containers: Vec<ContainerComparison>,
 }
@@ -194,9 +208,26 @@ impl Bench for AgainstGoldens<'_> {
             return Ok(());
         };
         check_answers(settings, target, Some(&golden.answers), collected, report);
-        for (answers, fingerprint) in collected.iter().zip(fingerprints) {
+        let activations = golden
+            .answers
+            .inspect
+            .as_ref()
+            .map_or(Activations::Float32, activations);
+        let loaded = collected
+            .iter()
+            .zip(fingerprints)
+            .filter(|(answers, _)| answers.load.is_some());
+        for (answers, fingerprint) in loaded {
             let class = PairClass::between(&self.goldens.writer.fingerprint, &on_this_machine(fingerprint));
-            self.judge_coded(settings, golden, answers, class, report)?;
+            self.standings.push(Standing {
+                model: golden.target.clone(),
+                runner: answers.runner.clone(),
+                class,
+                tolerance: settings.classes.tolerance(class, activations),
+            });
+            self.judge_coded(golden, answers, report, |stats| {
+                settings.classes.judge_coded(class, activations, stats)
+            })?;
             self.judge_containers(golden, answers, class, report);
         }
         Ok(())
@@ -218,47 +249,36 @@ impl Goldens {
 impl AgainstGoldens<'_> {
     fn judge_coded(
         &mut self,
-        settings: &Settings,
         golden: &Recorded,
         answers: &Collected,
-        class: PairClass,
         report: &mut Report,
+        judge: impl Fn(&CodedStats) -> PairVerdict,
     ) -> Result<()> {
         if answers.ids != golden.answers.ids {
             // Log-probs of other tokens have nothing to be held to; that the tokens differ is a failed check.
             return Ok(());
         }
-        let activations = golden
-            .answers
-            .inspect
-            .as_ref()
-            .map_or(Activations::Float32, activations);
         for (plan, expected) in &golden.coded {
             let Some(rows) = answers.rows.get(plan) else {
                 continue;
             };
-            let entry = CodedEntry {
+            let stats = compare_coded(expected, &rows.coded)?;
+            let verdict = judge(&stats);
+            let ok = verdict != PairVerdict::Diverged;
+            report.checks.push(CheckEntry {
+                model: golden.target.clone(),
+                name: format!("log-probs {plan}"),
+                runner: answers.runner.clone(),
+                ok,
+                detail: if ok { String::new() } else { divergence(&stats) },
+            });
+            self.coded.push(CodedEntry {
                 model: golden.target.clone(),
                 runner: answers.runner.clone(),
                 plan,
-                class,
-                stats: compare_coded(expected, &rows.coded)?,
-                tolerance: settings.classes.tolerance(class, activations),
-                verdict: PairVerdict::Diverged,
-            };
-            let verdict = settings.classes.judge_coded(class, activations, &entry.stats);
-            report.checks.push(CheckEntry {
-                model: entry.model.clone(),
-                name: format!("log-probs {plan}"),
-                runner: entry.runner.clone(),
-                ok: verdict != PairVerdict::Diverged,
-                detail: if verdict == PairVerdict::Diverged {
-                    divergence(&entry)
-                } else {
-                    String::new()
-                },
+                stats,
+                verdict,
             });
-            self.coded.push(CodedEntry { verdict, ..entry });
         }
         Ok(())
     }
@@ -303,16 +323,18 @@ fn on_this_machine(fingerprint: &Fingerprint) -> Fingerprint {
     fingerprint
 }
 
-fn divergence(entry: &CodedEntry) -> String {
-    let stats = &entry.stats;
-    let place = |position: Option<usize>| position.map_or_else(|| "none".to_owned(), |position| position.to_string());
-    format!(
-        "up to {:.1e}, allowed {:.1e}; first at token {}, most at token {}; {} and {} values are not finite",
-        stats.max_abs,
-        entry.tolerance,
-        place(stats.first),
-        place(stats.worst),
-        stats.left_not_finite,
-        stats.right_not_finite
-    )
+fn divergence(stats: &CodedStats) -> String {
+    let mut words = format!("{} of {} differ", stats.positions - stats.identical, stats.positions);
+    if let Some(first) = stats.first {
+        words += &format!(", first at token {first}");
+    }
+    if let Some(worst) = stats.worst {
+        words += &format!(", most at token {worst}: by {:.1e}", stats.max_abs);
+    }
+    for (whose, count) in [("golden", stats.left_not_finite), ("found", stats.right_not_finite)] {
+        if count > 0 {
+            words += &format!("; {count} {whose} values are not finite");
+        }
+    }
+    words
 }

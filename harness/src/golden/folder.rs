@@ -38,7 +38,7 @@ pub fn read(folder: &Path, model: &str, asked: &[Asked]) -> Result<(Header, File
             repair_command(model)
         ))
     };
-    let text = read_file(&folder.join(HEADER_FILE)).map_err(|error| damaged(error.message))?;
+    let text = read_file(folder, HEADER_FILE).map_err(damaged)?;
     let header: Header = serde_json::from_slice(&text).map_err(|source| damaged(format!("{HEADER_FILE}: {source}")))?;
     if header.version != VERSION {
         return Err(damaged(format!("it has version {}, not {VERSION}", header.version)));
@@ -58,7 +58,7 @@ pub fn read(folder: &Path, model: &str, asked: &[Asked]) -> Result<(Header, File
     }
     let mut files = Files::new();
     for file in &header.files {
-        let bytes = read_file(&folder.join(&file.path)).map_err(|error| damaged(error.message))?;
+        let bytes = read_file(folder, &file.path).map_err(damaged)?;
         let found = sha256(&bytes);
         if found != file.sha256 || bytes.len() as u64 != file.bytes {
             return Err(damaged(format!(
@@ -75,11 +75,11 @@ pub fn read(folder: &Path, model: &str, asked: &[Asked]) -> Result<(Header, File
 fn check_fresh(folder: &Path, model: &str, header: &Header, asked: &[Asked]) -> Result<()> {
     let mut differences = Vec::new();
     if header.model != model {
-        differences.push(format!("the model {}, now {model}", header.model));
+        differences.push(format!("it is of the model {}", header.model));
     }
     for now in asked {
         match header.variants.iter().find(|variant| variant.asked.name == now.name) {
-            None => differences.push(format!("nothing of {}", now.name)),
+            None => differences.push(format!("it has nothing of {}", now.name)),
             Some(variant) => {
                 let of_variant = variant.asked.differences(now)?;
                 differences.extend(of_variant.into_iter().map(|what| format!("{}: {what}", now.name)));
@@ -88,7 +88,7 @@ fn check_fresh(folder: &Path, model: &str, header: &Header, asked: &[Asked]) -> 
     }
     for variant in &header.variants {
         if !asked.iter().any(|now| now.name == variant.asked.name) {
-            differences.push(format!("{}, which the manifest no longer has", variant.asked.name));
+            differences.push(format!("it has {}, which is not asked", variant.asked.name));
         }
     }
     if differences.is_empty() {
@@ -96,11 +96,7 @@ fn check_fresh(folder: &Path, model: &str, header: &Header, asked: &[Asked]) -> 
     }
     Err(Error::new(
         ErrorCode::Integrity,
-        format!(
-            "{} is stale, it was written with {}",
-            folder.display(),
-            differences.join("; ")
-        ),
+        format!("{} is stale: {}", folder.display(), differences.join("; ")),
     )
     .with_hint(format!("make it anew: {}", repair_command(model))))
 }
@@ -165,14 +161,15 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes).map_err(|source| Error::io("write", path, &source))
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>> {
-    let failed = |source| Error::io("read", path, &source);
-    let length = fs::metadata(path).map_err(failed)?.len();
+/// A sentence says what is wrong.
+fn read_file(folder: &Path, name: &str) -> Result<Vec<u8>, String> {
+    let path = folder.join(name);
+    let failed = |source| format!("cannot read {name}: {source}");
+    let length = fs::metadata(&path).map_err(failed)?.len();
     if length > MAX_FILE_BYTES {
-        let message = format!("{} has {length} bytes, more than any golden", path.display());
-        return Err(Error::new(ErrorCode::Integrity, message));
+        return Err(format!("{name} has {length} bytes, more than any golden"));
     }
-    fs::read(path).map_err(failed)
+    fs::read(&path).map_err(failed)
 }
 
 /// Every file below `folder`, relative to it.

@@ -185,8 +185,8 @@ impl Asked {
         Ok(keys
             .filter(|key| then[*key] != now[*key])
             .map(|key| match (&then[key], &now[key]) {
-                (Value::Array(_) | Value::Object(_), _) => format!("other {key}"),
-                (then, now) => format!("{key} {}, now {}", brief(then), brief(now)),
+                (Value::Array(_) | Value::Object(_), _) => format!("{key} were others"),
+                (then, now) => format!("{key} was {}, is {}", brief(then), brief(now)),
             })
             .collect())
     }

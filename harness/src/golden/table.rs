@@ -73,7 +73,9 @@ fn row(golden: &GoldenReport, model: &str, runner: &str) -> Vec<Cell> {
         .iter()
         .filter(|entry| mine(&entry.model, &entry.runner))
         .collect();
-    let (class, allowed) = coded.first().map_or(("-", "-".to_owned()), |entry| {
+    let mut standings = golden.standings.iter();
+    let standing = standings.find(|entry| mine(&entry.model, &entry.runner));
+    let (class, allowed) = standing.map_or(("-", "-".to_owned()), |entry| {
         (class_name(entry.class), difference(entry.tolerance))
     });
     let containers = golden

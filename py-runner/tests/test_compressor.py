@@ -272,13 +272,12 @@ def test_the_tiny_model_brings_everything_back(tiny: LanguageModel, lanes: int) 
 
 
 def test_overhead_over_the_entropy_of_the_tiny_model(tiny: LanguageModel) -> None:
-    """On 10,000 tokens of generated text."""
+    """At most +0.2 % at 1e-5 and +0.4 % at 5e-5 on 10,000 tokens of generated text, beside the last byte of the stream."""
     text = (TINY / "samples" / "mixed-100k.txt").read_text(encoding="utf-8")
     ids = np.array(tiny.tokenizer.encode(text)[:10_000])
     assert len(ids) == 10_000
-    [lane], entropy = paths_of_known_tokens(tiny, ContextPolicy(0, 512, 128), Plan(1, 384), ids)
-    for eps, most in ((1e-5, 0.002), (5e-5, 0.005)):
+    for eps, most in ((1e-5, 0.002), (5e-5, 0.004)):
+        [lane], entropy = paths_of_known_tokens(tiny, ContextPolicy(0, 512, 128), Plan(1, 384), ids, eps)
         choice = choose_parameters([lane], OFFSETS, eps)
         stream = encode_lane(lane, Grid(choice.cells, OFFSETS, eps), choice.block)
-        overhead = 8 * len(stream) / entropy - 1
-        assert overhead <= most
+        assert 8 * (len(stream) - 1) <= entropy * (1 + most)

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmzip.codec.block import LaneDecoder, candidates, choose_parameters, encode_lane
-from llmzip.codec.grid import Grid
+from llmzip.codec.grid import Grid, guard_of
 from llmzip.codec.range_coder import BitEncoder
-from llmzip.codec.tree import path, tree_masses
+from llmzip.codec.tree import leaders, log_prob, path, tree_masses
 from llmzip.errors import FormatError
 from support import reference
 from support.synthetic import SyntheticSource
@@ -27,15 +27,26 @@ def draw_lane(seed: int, tokens: int, vocab_size: int, noise: float = 0.0) -> tu
 
 
 def decode(stream: bytes, rows: np.ndarray, grid: Grid, block: int) -> list[int]:
-    decoder = LaneDecoder(stream, grid, block, rows.shape[1])
-    return [decoder.decode(masses) for masses in tree_masses(rows)]
+    decoder, found = LaneDecoder(stream, grid, block, rows.shape[1]), leaders(rows)
+
+    def token(i: int) -> int:
+        def masses(with_leader: bool) -> np.ndarray:
+            return tree_masses(found.weights[i : i + 1], found.ids[i : i + 1] if with_leader else None)[0]
+
+        return decoder.decode(int(found.ids[i]), float(found.leads[i]), float(found.log_odds[i]), masses)
+
+    return [token(i) for i in range(len(rows))]
+
+
+def entropy_of(rows: np.ndarray, ids: np.ndarray) -> float:
+    return float(-log_prob(rows, ids).sum() / np.log(2))
 
 
 @pytest.mark.parametrize("eps", EPS)
 @pytest.mark.parametrize("vocab_size", [2, 3, 57])
 def test_streams_and_choices_match_the_reference(eps: float, vocab_size: int) -> None:
     lanes = [draw_lane(seed, 17 + seed, vocab_size) for seed in range(2)]
-    paths = [path(tree_masses(rows), ids, vocab_size) for rows, ids in lanes]
+    paths = [path(rows, ids, guard_of(eps)) for rows, ids in lanes]
     choice = choose_parameters(paths, 32, eps)
     assert choice == reference.choose([(rows.tolist(), ids.tolist()) for rows, ids in lanes], 32, eps)
     grid = Grid(choice.cells, 32, eps)
@@ -61,7 +72,7 @@ def test_a_reader_within_eps_decodes_any_choice(
     """Whatever N, B and K a writer takes, and however the reader's logits lie within eps."""
     rows, ids = draw_lane(seed, tokens, vocab_size)
     grid = Grid(cells, offsets, eps)
-    stream = encode_lane(path(tree_masses(rows), ids, vocab_size), grid, block)
+    stream = encode_lane(path(rows, ids, guard_of(eps)), grid, block)
     for noise in (0.0, eps, -eps):
         noisy, _ = draw_lane(seed, tokens, vocab_size, noise)
         assert decode(stream, noisy, grid, block) == ids.tolist()
@@ -70,7 +81,7 @@ def test_a_reader_within_eps_decodes_any_choice(
 def test_a_reader_far_beyond_eps_is_not_what_the_codec_promises() -> None:
     rows, ids = draw_lane(3, 200, 57)
     grid = Grid(48, 32, 1e-5)
-    stream = encode_lane(path(tree_masses(rows), ids, 57), grid, 64)
+    stream = encode_lane(path(rows, ids, guard_of(1e-5)), grid, 64)
     noisy, _ = draw_lane(3, 200, 57, noise=0.05)
     try:
         assert decode(stream, noisy, grid, 64) != ids.tolist()
@@ -81,12 +92,12 @@ def test_a_reader_far_beyond_eps_is_not_what_the_codec_promises() -> None:
 @pytest.mark.parametrize(
     ("eps", "cells", "blocks"),
     [
-        (0.0, [1536, 2048], [32, 64, 128, 256, 512]),
-        (1e-5, [32, 48, 64], [32, 64, 128, 256, 512]),
-        (5e-5, [24, 32, 48], [32, 64, 128, 256, 512]),
-        (2e-2, [3, 4, 6], [4, 8, 16, 32]),
-        (0.9, [2, 3], [4, 8, 16, 32]),
-        (1e-12, [1536, 2048], [32, 64, 128, 256, 512]),
+        (0.0, [1536, 2048], [64, 128, 256, 512, 1024, 2048]),
+        (1e-5, [32, 48, 64], [64, 128, 256, 512, 1024, 2048]),
+        (5e-5, [24, 32, 48], [64, 128, 256, 512, 1024, 2048]),
+        (2e-2, [3, 4, 6], [4, 8, 16, 32, 64]),
+        (0.9, [2, 3], [4, 8, 16, 32, 64]),
+        (1e-12, [1536, 2048], [64, 128, 256, 512, 1024, 2048]),
     ],
 )
 def test_candidates(eps: float, cells: list[int], blocks: list[int]) -> None:
@@ -98,19 +109,29 @@ def test_a_raw_id_outside_the_vocabulary_is_an_error() -> None:
     encoder.encode(1, 32768)  # K is 1: this one is the escape
     for bit in (1, 1):
         encoder.encode(bit, 32768)
-    decoder = LaneDecoder(encoder.finish(), Grid(4, 1, 0.01), 4, 3)
     with pytest.raises(FormatError, match="id 3, the vocabulary has 3"):
-        decoder.decode(tree_masses(np.zeros((1, 3)))[0])
+        decode(encoder.finish(), np.zeros((1, 3)), Grid(4, 1, 0.01), 4)
+
+
+def test_an_id_that_was_said_not_to_be_is_an_error() -> None:
+    """The stream says that the token is not the leader, then names the leader."""
+    grid = Grid(4, 1, 0.01)
+    encoder = BitEncoder()
+    encoder.encode(0, 32768)  # offset 0
+    encoder.encode(0, grid.probabilities(0)[grid.scalar_cell(5.0, 0) + 1])
+    for v in (0.0, 0.0):
+        encoder.encode(1, grid.probabilities(0)[grid.scalar_cell(v, 0) + 1])
+    decoder = LaneDecoder(encoder.finish(), grid, 4, 4)
+    with pytest.raises(FormatError, match="id 3"):
+        decoder.decode(3, 5.0, 5.0, lambda with_leader: np.full(8, 1.0 + with_leader))
 
 
 @pytest.mark.parametrize("vocab_size", [57, 300])
 def test_overhead_over_the_entropy_is_small(vocab_size: int) -> None:
     """Beside the last bytes of a stream. What it is on a trained model's rows is tested with the model."""
     rows, ids = draw_lane(11, 4000, vocab_size)
-    lane = path(tree_masses(rows), ids, vocab_size)
-    signed = np.where(lane.bits, lane.log_odds, -lane.log_odds)[lane.coded]
-    entropy = np.log1p(np.exp(-signed)).sum() / np.log(2)
     for eps, most in ((1e-5, 0.004), (5e-5, 0.006), (1e-3, 0.03)):
+        lane = path(rows, ids, guard_of(eps))
         choice = choose_parameters([lane], 32, eps)
         stream = encode_lane(lane, Grid(choice.cells, 32, eps), choice.block)
-        assert 8 * len(stream) <= entropy * (1 + most) + 32
+        assert 8 * len(stream) <= entropy_of(rows, ids) * (1 + most) + 32

@@ -44,9 +44,10 @@ def test_cells_and_probabilities_match_the_reference(v: float, k: int, cells: in
     cell = grid.scalar_cell(v, k)
     assert cell == slow.cell(v, k)
     assert -1 <= cell <= cells
-    if slow.is_safe(v, k):
-        assert grid.is_safe(np.array([v]), k)[0]
+    if slow.is_safe(v, k, slow.guard):
+        assert grid.is_safe(np.array([v]), k, grid.guard)[0]
         assert grid.cell(np.array([v]), k)[0] == cell
+    assert grid.leader_guard(np.array([v]))[0] == pytest.approx(slow.leader_guard(v), abs=1e-15)
     assert grid.probability(cell, k) == slow.probability(cell, k) == grid.probabilities(k)[cell + 1]
 
 
@@ -82,10 +83,35 @@ def test_no_cell_differs_under_adversarial_noise(eps: float, cells: int) -> None
     checked = unsafe = 0
     for k in range(OFFSETS):
         v = np.concatenate([spread, near])
-        safe = grid.is_safe(v, k)
+        safe = grid.is_safe(v, k, grid.guard)
         unsafe += int((~safe).sum())
         for noise in (-2 * eps, 2 * eps, -2 * eps - 1e-10, 2 * eps + 1e-10):
             assert (grid.cell(v[safe], k) == grid.cell(v[safe] + noise, k)).all()
             checked += int(safe.sum())
     assert checked >= (1_000_000 if eps < 0.1 else 100_000)
     assert unsafe > 0
+
+
+@pytest.mark.parametrize("eps", [1e-9, 1e-5, 5e-5, 1e-3, 2e-2, 0.1, 0.25, 0.3, 0.9])
+def test_no_log_odds_of_a_leader_move_beyond_their_guard(eps: float) -> None:
+    """When all log-probs move by eps at most, and the probabilities still add up to 1."""
+    generator = np.random.default_rng(3)
+    v = np.concatenate([generator.uniform(-40, 40, 50_000), generator.normal(scale=0.5, size=50_000)])
+    guard = Grid(8, OFFSETS, eps).leader_guard(v)
+    for lead, others in ((v, -v), (-v, v)):
+        # The smaller part's probability moves by the whole of eps, the larger's by what is left over, or by eps if that is more.
+        small, sign = np.minimum(lead, others), np.where(lead < others, 1, -1)
+        log_small = -np.logaddexp(0, -small)
+        for step in (eps, -eps):
+            rest = -np.expm1(np.minimum(log_small + step, -1e-300))
+            shift = np.clip(np.log(np.maximum(rest, 1e-300)) + np.logaddexp(0, small), -eps, eps)
+            assert (np.abs(sign * (step - shift)) <= guard).all()
+
+
+def test_leads_are_safe_away_from_their_threshold() -> None:
+    grid = Grid(8, OFFSETS, 1e-3)
+    for k in range(OFFSETS):
+        threshold = 1 + offset_numerator(k) / 65536
+        lead = threshold + np.array([-1, -0.003, -0.0019, 0.0, 0.0019, 0.003, 1])
+        assert grid.leads(lead, k).tolist() == [False, False, False, False, True, True, True]
+        assert grid.leads_safely(lead, k).tolist() == [True, True, False, False, False, True, True]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from llmzip.codec.tree import log_prob, log_probs, path, tree_depth, tree_masses
+from llmzip.codec.tree import leaders, log_prob, log_probs, path, tree_depth, tree_masses
 from support import reference
 
 rows = st.integers(2, 70).flatmap(
@@ -19,18 +19,49 @@ def test_depth(size: int, depth: int) -> None:
     assert tree_depth(size) == depth
 
 
+def check_steps(
+    bits: np.ndarray, odds: np.ndarray, coded: np.ndarray, expected: list[tuple[int, float] | None]
+) -> None:
+    for bit, v, is_coded, step in zip(bits, odds, coded, expected, strict=True):
+        assert bool(is_coded) == (step is not None)
+        if step is None:
+            assert (bit, v) == (0, 0)
+        else:
+            assert bit == step[0]
+            assert v == pytest.approx(step[1], abs=1e-11)
+
+
 @given(rows, st.data())
 def test_decisions_match_the_reference(row: np.ndarray, data: st.DataObject) -> None:
     token = data.draw(st.integers(0, len(row) - 1))
-    found = path(tree_masses(row[np.newaxis]), np.array([token]), len(row))
-    expected = reference.decisions(row.astype(float).tolist(), token)
-    for bit, odds, coded, step in zip(found.bits[0], found.log_odds[0], found.coded[0], expected, strict=True):
-        assert bool(coded) == (step is not None)
-        if step is None:
-            assert (bit, odds) == (0, 0)
-        else:
-            assert bit == step[0]
-            assert odds == pytest.approx(step[1], abs=1e-11)
+    found = path(row[np.newaxis], np.array([token]), 1e9)
+    values = row.astype(float).tolist()
+    leader, lead, odds = reference.leader(values)
+    assert (found.leads[0], found.is_leader[0]) == (lead, token == leader)
+    assert found.leader_log_odds[0] == pytest.approx(odds, abs=1e-11)
+    check_steps(found.bits[0], found.all[0], found.coded[0], reference.decisions(values, token))
+    if token != leader:
+        check_steps(found.bits[0], found.others[0], found.coded[0], reference.decisions(values, token, leader))
+
+
+def test_the_leader_is_the_first_of_equals() -> None:
+    found = leaders(np.array([[1.0, 3.0, 3.0], [3.0, 1.0, 2.5]]))
+    assert found.ids.tolist() == [1, 0]
+    assert found.leads.tolist() == [0.0, 0.5]
+
+
+def test_trees_are_built_where_an_offset_can_ask_for_them() -> None:
+    guard = 0.01
+    for lead, needs_others, needs_all in (
+        (0.5, False, True),
+        (0.995, True, True),
+        (1.5, True, True),
+        (2.005, True, True),
+        (2.5, True, False),
+    ):
+        found = path(np.array([[0.0, lead, -1.0, -1.0]]), np.array([2]), guard)
+        assert found.others.any() == needs_others
+        assert found.all.any() == needs_all
 
 
 @given(rows)
@@ -41,29 +72,37 @@ def test_log_probs_are_a_distribution(row: np.ndarray) -> None:
     assert log_prob(row[np.newaxis], np.array([1]))[0] == values[1]
 
 
-@given(rows, st.data())
-def test_the_path_multiplies_to_the_token_s_probability(row: np.ndarray, data: st.DataObject) -> None:
+@given(rows, st.data(), st.booleans())
+def test_the_decisions_multiply_to_the_token_s_probability(row: np.ndarray, data: st.DataObject, led: bool) -> None:
     row = np.clip(row, -50, 50)
     token = data.draw(st.integers(0, len(row) - 1))
-    found = path(tree_masses(row[np.newaxis]), np.array([token]), len(row))
-    signed = np.where(found.bits, found.log_odds, -found.log_odds)[found.coded]
-    assert -np.log1p(np.exp(-signed)).sum() == pytest.approx(log_probs(row)[token], abs=1e-9)
+    found = path(row[np.newaxis], np.array([token]), 1e9)
+    steps = []
+    if led:
+        steps = [found.leader_log_odds[0] if found.is_leader[0] else -found.leader_log_odds[0]]
+    if not (led and found.is_leader[0]):
+        odds = found.others if led else found.all
+        steps += np.where(found.bits, odds, -odds)[found.coded].tolist()
+    assert -np.log1p(np.exp(-np.array(steps))).sum() == pytest.approx(log_probs(row)[token], abs=1e-9)
 
 
-def test_no_mass_is_ever_zero_or_not_a_number() -> None:
+def test_no_log_odds_are_ever_not_a_number() -> None:
     row = np.full((1, 5), -3e38, np.float32)
     row[0, 4] = 3e38
-    found = path(np.repeat(tree_masses(row), 5, axis=0), np.arange(5), 5)
-    assert np.isfinite(found.log_odds).all()
+    found = path(np.repeat(row, 5, axis=0), np.arange(5), 1e39)
+    for odds in (found.leader_log_odds, found.others, found.all):
+        assert np.isfinite(odds).all()
 
 
-def test_masses_are_written_over_in_place() -> None:
-    first = tree_masses(np.array([[0.0, 1.0, 2.0]]))
-    again = tree_masses(np.array([[2.0, 1.0, 0.0]]), first)
-    assert again is first
-    assert np.array_equal(again, tree_masses(np.array([[2.0, 1.0, 0.0]])))
+def test_two_ids_leave_one_without_the_leader() -> None:
+    found = path(np.array([[0.0, 3.0]]), np.array([0]), 0.01)
+    assert found.others[0, 0] == pytest.approx(math.log(2.0**-1000) + 3)
+    masses = tree_masses(leaders(np.array([[0.0, 3.0]])).weights)
+    assert masses[0, 1:].tolist() == [math.exp(-3), math.exp(-3), 0.0]
+    with_leader = tree_masses(leaders(np.array([[0.0, 3.0]])).weights, np.array([1]))
+    assert with_leader[0, 1:].tolist() == [1 + math.exp(-3), math.exp(-3), 1.0]
 
 
 def test_half_precision_rows_are_taken_as_they_are() -> None:
     row = np.array([[0.1, 2.5, -7.25]], np.float16)
-    assert np.array_equal(tree_masses(row), tree_masses(row.astype(np.float64)))
+    assert np.array_equal(leaders(row).weights, leaders(row.astype(np.float64)).weights)

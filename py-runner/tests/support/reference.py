@@ -69,7 +69,7 @@ class Adaptive:
 
     @property
     def p(self) -> int:
-        return min(max(((2 * self.n[1] + 1) * 65536) // (2 * sum(self.n) + 2), 1), 65535)
+        return ((self.n[1] + 2) * 65536) // (sum(self.n) + 4)
 
     def update(self, bit: int) -> None:
         self.n[bit] += 1
@@ -77,14 +77,28 @@ class Adaptive:
             self.n = [self.n[0] // 2, self.n[1] // 2]
 
 
-def decisions(row: list[float], token: int) -> list[tuple[int, float] | None]:
-    """Bit and log-odds of each decision; None where nothing is coded."""
+def weights(row: list[float]) -> list[float]:
+    m = max(row)
+    return [math.exp(max(v - m, -600)) for v in row]
+
+
+def leader(row: list[float]) -> tuple[int, float, float]:
+    """The leader's id, its lead, and its log-odds against all others."""
+    first = row.index(max(row))
+    others = [i for i in range(len(row)) if i != first]
+    return first, row[first] - max(row[i] for i in others), -math.log(math.fsum(weights(row)[i] for i in others))
+
+
+def decisions(row: list[float], token: int, without: int | None = None) -> list[tuple[int, float] | None]:
+    """Bit and log-odds of each decision in the tree, of all ids or without one; None where nothing is coded."""
     size = len(row)
     depth = 0
     while 2**depth < size:
         depth += 1
-    m = max(row)
-    levels = [[math.exp(max(v - m, -600)) for v in row] + [0.0] * (2**depth - size)]
+    leaves = weights(row) + [0.0] * (2**depth - size)
+    if without is not None:
+        leaves[without] = 0.0
+    levels = [leaves]
     while len(levels[0]) > 1:
         levels.insert(0, [levels[0][i] + levels[0][i + 1] for i in range(0, len(levels[0]), 2)])
     out: list[tuple[int, float] | None] = []
@@ -93,21 +107,42 @@ def decisions(row: list[float], token: int) -> list[tuple[int, float] | None]:
         if (2 * q + 1) << (depth - 1 - d) >= size:
             out.append(None)
         else:
-            v = math.log(levels[d + 1][2 * q + 1]) - math.log(levels[d + 1][2 * q])
+            right, left = levels[d + 1][2 * q + 1], levels[d + 1][2 * q]
+            v = math.log(max(right, 2.0**-1000)) - math.log(max(left, 2.0**-1000))
             out.append(((token >> (depth - 1 - d)) & 1, v))
     return out
 
 
 class Grid:
     def __init__(self, cells: int, eps: float) -> None:
-        self.cells, self.guard = cells, 2 * eps + 2.0**-30
+        self.cells, self.eps, self.guard = cells, eps, 2 * eps + 2.0**-30
 
     def cell(self, v: float, k: int) -> int:
         position = (2 / math.pi) * math.atan(math.exp(min(max(v, -30), 30) / 3))
         return math.floor(self.cells * position - ((k * 40503) % 65536) / 65536)
 
-    def is_safe(self, v: float, k: int) -> bool:
-        return self.cell(v - self.guard, k) == self.cell(v + self.guard, k)
+    def is_safe(self, v: float, k: int, guard: float) -> bool:
+        return self.cell(v - guard, k) == self.cell(v + guard, k)
+
+    def leader_guard(self, v: float) -> float:
+        if self.eps > 0.25:
+            return self.guard
+        return min(2 * self.eps, self.eps + self.eps * (1 + 4 * self.eps) * math.exp(-abs(v))) + 2.0**-30
+
+    def steps(self, row: list[float], token: int, k: int) -> list[tuple[int, float, bool]]:
+        """Bit, log-odds and safety of every decision that codes a token under an offset."""
+        first, lead, odds = leader(row)
+        threshold = 1 + ((k * 40503) % 65536) / 65536
+        certain = abs(lead - threshold) > self.guard
+        if lead > threshold:
+            out = [(int(token == first), odds, certain and self.is_safe(odds, k, self.leader_guard(odds)))]
+            tree = decisions(row, token, first) if token != first else []
+        else:
+            out, tree = [], decisions(row, token)
+        out += [
+            (step[0], step[1], certain and self.is_safe(step[1], k, self.guard)) for step in tree if step is not None
+        ]
+        return out
 
     def probability(self, c: int, k: int) -> int:
         """Through the middle of the cell as an exact fraction."""
@@ -130,35 +165,30 @@ def lane(
     """Stream and cost of a lane."""
     grid, encoder = Grid(cells, eps), Encoder()
     adaptive = [Adaptive() for _ in range(offsets)]
-    steps_of = [decisions(row, token) for row, token in zip(rows, ids, strict=True)]
-    depth = len(steps_of[0])
+    depth = len(decisions(rows[0], ids[0]))
     total = 0
     for start in range(0, len(ids), block):
-        steps = [step for token in steps_of[start : start + block] for step in token if step is not None]
-        best_k, best_cost = -1, -1
+        tokens = list(zip(rows[start : start + block], ids[start : start + block], strict=True))
+        best_k, best_cost, best_steps = -1, -1, []
         for k in range(offsets + 1):
             cost = sum(bit_cost(p if bit else 65536 - p) for bit, p in offset_steps(k, adaptive))
             if k == offsets:
-                cost += 65536 * depth * len(ids[start : start + block])
-            elif all(grid.is_safe(v, k) for _, v in steps):
-                for bit, v in steps:
-                    p = grid.probability(grid.cell(v, k), k)
-                    cost += bit_cost(p if bit else 65536 - p)
+                cost += 65536 * depth * len(tokens)
+                coded = [((token >> (depth - 1 - d)) & 1, 32768) for _, token in tokens for d in range(depth)]
             else:
-                continue
+                steps = [step for row, token in tokens for step in grid.steps(row, token, k)]
+                if not all(safe for _, _, safe in steps):
+                    continue
+                coded = [(bit, grid.probability(grid.cell(v, k), k)) for bit, v, _ in steps]
+                cost += sum(bit_cost(p if bit else 65536 - p) for bit, p in coded)
             if best_k < 0 or cost < best_cost:
-                best_k, best_cost = k, cost
+                best_k, best_cost, best_steps = k, cost, coded
         total += best_cost
         for i, (bit, p) in enumerate(offset_steps(best_k, adaptive)):
             encoder.encode(bit, p)
             adaptive[i].update(bit)
-        if best_k < offsets:
-            for bit, v in steps:
-                encoder.encode(bit, grid.probability(grid.cell(v, best_k), best_k))
-        else:
-            for token in ids[start : start + block]:
-                for d in range(depth):
-                    encoder.encode((token >> (depth - 1 - d)) & 1, 32768)
+        for bit, p in best_steps:
+            encoder.encode(bit, p)
     return encoder.finish(), total
 
 
@@ -167,7 +197,7 @@ def choose(lanes: list[tuple[list[list[float]], list[int]]], offsets: int, eps: 
     place = 0
     while place < len(LADDER) - 1 and LADDER[place] ** 3 * eps < 1:
         place += 1
-    blocks = [4, 8, 16, 32] if LADDER[place] <= 12 else [32, 64, 128, 256, 512]
+    blocks = [4, 8, 16, 32, 64] if LADDER[place] <= 12 else [64, 128, 256, 512, 1024, 2048]
     best = None
     for cells in LADDER[max(place - 1, 0) : place + 2]:
         for block in blocks:

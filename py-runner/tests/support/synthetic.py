@@ -20,7 +20,8 @@ class SyntheticSource:
     """Logits from a linear congruential generator over the ids since the last reset, peaked at what followed the last id before,
     or at its successor where it is new.
 
-    `noise` is added to each logit: `noise * direction` with a sign by id and row, so that every log-odds moves as far as it may.
+    With `noise` every log-prob moves by that much at most, and in one direction for all of a half of the tree, or for all but the
+    leader, so that some log-odds move as far as they may.
     """
 
     def __init__(
@@ -59,9 +60,25 @@ class SyntheticSource:
         self._last = ids
         logits[lanes, self._next[lanes, ids]] += 8
         self._rows += 1
-        # At each depth in turn the right half moves up and the left half down.
-        sign = 1 - 2 * ((token >> (self._rows % 9)) & 1)
-        return logits + self.noise * sign if self.noise else logits.astype(self.logits_type)
+        if not self.noise:
+            return logits.astype(self.logits_type)
+        turn = self._rows % 10
+        return np.stack(
+            [moved(row, (token >> turn) & 1 == 1 if turn < 9 else token != row.argmax(), self.noise) for row in logits]
+        )
+
+
+def moved(row: npt.NDArray[np.float64], group: npt.NDArray[np.bool_], noise: float) -> npt.NDArray[np.float64]:
+    """Log-probs of a row with a group moved by `noise` and the rest moved so that the sum stays 1, or the other way round."""
+    log_probs = row - row.max()
+    log_probs -= np.log(np.exp(log_probs).sum())
+    for chosen, step in ((group, noise), (~group, -noise)):
+        rest = -np.expm1(np.log(max(np.exp(log_probs[chosen]).sum(), 1e-300)) + step)
+        now = np.exp(log_probs[~chosen]).sum()
+        if rest > 0 and now > 0 and abs(np.log(rest / now)) <= abs(step):
+            return np.where(chosen, log_probs + step, log_probs + np.log(rest / now))
+    # One of the two is empty: there is nothing to move against.
+    return log_probs
 
 
 class SyntheticTokenizer:

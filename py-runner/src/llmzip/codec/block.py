@@ -6,21 +6,22 @@ Owns the writer's choices (N, B, offsets) and the bits of a lane's stream; gets 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from llmzip.codec.grid import Grid, bit_costs, position
+from llmzip.codec.grid import Floats, Grid, bit_costs, offset_numerator, position
 from llmzip.codec.range_coder import AdaptiveBit, BitDecoder, BitEncoder
-from llmzip.codec.tree import Path, tree_depth
+from llmzip.codec.tree import LOWEST_MASS, Path, tree_depth
 from llmzip.errors import FormatError
 
 Integers = npt.NDArray[np.int64]
 
 CELL_LADDER = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048)
-SMALL_BLOCKS = (4, 8, 16, 32)
-LARGE_BLOCKS = (32, 64, 128, 256, 512)
+SMALL_BLOCKS = (4, 8, 16, 32, 64)
+LARGE_BLOCKS = (64, 128, 256, 512, 1024, 2048)
 COARSE_CELLS = 12
 RAW_PROBABILITY = 32768
 RAW_BIT_COST = 65536
@@ -82,28 +83,62 @@ class OffsetIndex:
         return len(self._bits)
 
 
+class _CostSheet:
+    """What decisions cost on one grid."""
+
+    def __init__(self, grid: Grid) -> None:
+        self._grid = grid
+        self._offsets = np.arange(grid.offsets, dtype=np.int64)
+        # Cost of bit 0 and of bit 1 by cell + 1 and offset, flat, so that one index finds it.
+        p = grid.probability(np.arange(-1, grid.cells + 1)[:, np.newaxis], self._offsets)
+        self._flat = bit_costs()[np.stack([65536 - p, p])].ravel()
+
+    def costs(self, odds: Floats, bits: Integers, coded: npt.NDArray[np.bool_], guard: float | Floats) -> Integers:
+        """Summed costs of each token's decisions under every offset, `[n, m]` each to `[n, offsets]`; `UNSAFE` or more where one is."""
+        grid = self._grid
+        below = np.floor(grid.cells * position(odds - guard)[:, :, np.newaxis] - grid.shifts)
+        above = np.floor(grid.cells * position(odds + guard)[:, :, np.newaxis] - grid.shifts)
+        # Where it is safe both are the cell itself.
+        index = (bits[:, :, np.newaxis] * (grid.cells + 2) + below.astype(np.int64) + 1) * grid.offsets + self._offsets
+        costs = self._flat[index]
+        costs[below != above] = UNSAFE
+        costs[~coded] = 0
+        total: Integers = costs.sum(axis=1)
+        return total
+
+
+def token_costs(lane: Path, piece: slice, grid: Grid, sheet: _CostSheet) -> Integers:
+    """Costs of each token under every offset, `[n, offsets]`; `UNSAFE` or more where something is unsafe."""
+    leads, is_leader = lane.leads[piece], lane.is_leader[piece]
+    as_leader = np.zeros((len(leads), grid.offsets), np.int64)
+    in_tree = np.zeros_like(as_leader)
+
+    def tree(odds: Floats, chosen: Integers) -> Integers:
+        return sheet.costs(odds[piece][chosen], lane.bits[piece][chosen], lane.coded[piece][chosen], grid.guard)
+
+    chosen = np.flatnonzero(leads > 1 - grid.guard)
+    odds = lane.leader_log_odds[piece][chosen, np.newaxis]
+    bits = is_leader[chosen, np.newaxis].astype(np.int64)
+    as_leader[chosen] = sheet.costs(odds, bits, np.ones_like(bits, np.bool_), grid.leader_guard(odds))
+    chosen = chosen[~is_leader[chosen]]
+    as_leader[chosen] += tree(lane.others, chosen)
+    chosen = np.flatnonzero(leads < 2 + grid.guard)
+    in_tree[chosen] = tree(lane.all, chosen)
+    every = np.arange(grid.offsets)
+    costs: Integers = np.where(grid.leads(leads[:, np.newaxis], every), as_leader, in_tree)
+    costs[~grid.leads_safely(leads[:, np.newaxis], every)] = UNSAFE
+    return costs
+
+
 def block_costs(lane: Path, grid: Grid, block: int) -> Integers:
     """Costs of the decisions of every block under every offset, `[blocks, offsets]`; `UNSAFE` or more where one is unsafe."""
     tokens, depth = lane.bits.shape
-    offsets = np.arange(grid.offsets, dtype=np.int64)
-    # Cost of bit 0 and of bit 1 by cell + 1 and offset, flat, so that one index finds it.
-    p = grid.probability(np.arange(-1, grid.cells + 1)[:, np.newaxis], offsets)
-    flat = bit_costs()[np.stack([65536 - p, p])].ravel()
+    sheet = _CostSheet(grid)
     step = block * max(1, DECISIONS_AT_ONCE // (block * depth))
     sums = []
     for start in range(0, tokens, step):
-        piece = slice(start, start + step)
-        odds = lane.log_odds[piece, :, np.newaxis]
-        below = np.floor(grid.cells * position(odds - grid.guard) - grid.shifts)
-        above = np.floor(grid.cells * position(odds + grid.guard) - grid.shifts)
-        # Where it is safe both are the cell itself.
-        index = (
-            lane.bits[piece, :, np.newaxis] * (grid.cells + 2) + below.astype(np.int64) + 1
-        ) * grid.offsets + offsets
-        costs = flat[index]
-        costs[below != above] = UNSAFE
-        costs[~lane.coded[piece]] = 0
-        sums.append(np.add.reduceat(costs.sum(axis=1), np.arange(0, len(odds), block), axis=0))
+        costs = token_costs(lane, slice(start, start + step), grid, sheet)
+        sums.append(np.add.reduceat(costs, np.arange(0, len(costs), block), axis=0))
     return np.concatenate(sums)
 
 
@@ -154,20 +189,30 @@ def encode_lane(lane: Path, grid: Grid, block: int) -> bytes:
     """The stream of one lane."""
     tokens, depth = lane.bits.shape
     chosen, _ = choose_offsets(block_costs(lane, grid, block), raw_block_costs(tokens, depth, block), grid.offsets)
-    of_token = np.repeat(np.array(chosen, np.int64), block)[:tokens, np.newaxis]
+    of_token = np.repeat(np.array(chosen, np.int64), block)[:tokens]
     escaped = of_token == grid.offsets
     offset: Integers = np.where(escaped, 0, of_token)
-    p = np.where(escaped, RAW_PROBABILITY, grid.probability(grid.cell(lane.log_odds, offset), offset))
-    is_coded = (lane.coded | escaped).tolist()
-    bits, probabilities = lane.bits.tolist(), p.tolist()
+    leads = grid.leads(lane.leads, offset) & ~escaped
+    p_leader = grid.probability(grid.cell(lane.leader_log_odds, offset), offset).tolist()
+    in_tree = np.flatnonzero(~(leads & lane.is_leader))
+    rows, columns = in_tree[:, np.newaxis], offset[in_tree, np.newaxis]
+    odds = np.where(leads[rows], lane.others[in_tree], lane.all[in_tree])
+    p = np.where(escaped[rows], RAW_PROBABILITY, grid.probability(grid.cell(odds, columns), columns))
+    is_coded = lane.coded[in_tree] | escaped[rows]
+    # The decisions in the tree, and where each token's begin.
+    counts = np.zeros(tokens + 1, np.int64)
+    counts[in_tree + 1] = is_coded.sum(axis=1)
+    starts = counts.cumsum().tolist()
+    bits, probabilities = lane.bits[in_tree][is_coded].tolist(), p[is_coded].tolist()
     encoder, index = BitEncoder(), OffsetIndex(grid.offsets)
-    for token in range(tokens):
+    for token, (is_led, is_leader) in enumerate(zip(leads.tolist(), lane.is_leader.tolist(), strict=True)):
         if token % block == 0:
             for bit, probability in index.decisions(chosen[token // block]):
                 encoder.encode(bit, probability)
-        for bit, probability, coded in zip(bits[token], probabilities[token], is_coded[token], strict=True):
-            if coded:
-                encoder.encode(bit, probability)
+        if is_led:
+            encoder.encode(int(is_leader), p_leader[token])
+        for i in range(starts[token], starts[token + 1]):
+            encoder.encode(bits[i], probabilities[i])
     return encoder.finish()
 
 
@@ -187,8 +232,11 @@ class LaneDecoder:
         self._offset = 0
         self._left = 0
 
-    def decode(self, masses: npt.NDArray[np.float64]) -> int:
-        """The next token; `masses` is the heap `[2^(D+1)]` of its row."""
+    def decode(self, leader: int, lead: float, log_odds: float, masses: Callable[[bool], Floats]) -> int:
+        """The next token, from its row's leader.
+
+        `masses(with_leader)` gives the heap `[2^(D+1)]` of the row; it is asked only where the leader does not settle it.
+        """
         if not self._left:
             self._offset = self._index.decode(self._decoder)
             self._left = self._block
@@ -196,6 +244,15 @@ class LaneDecoder:
         if self._offset == self._grid.offsets:
             return self._decode_raw()
         probabilities = self._grid.probabilities(self._offset)
+        leads = lead > 1 + offset_numerator(self._offset) / 65536
+        if leads and self._decoder.decode(probabilities[self._grid.scalar_cell(log_odds, self._offset) + 1]):
+            return leader
+        token = self._decode_tree(masses(not leads), probabilities)
+        if leads and token == leader:
+            raise FormatError(f"a lane's stream holds id {token} where it says that it does not")
+        return token
+
+    def _decode_tree(self, masses: Floats, probabilities: list[int]) -> int:
         mass, log, cell, decode, offset = (
             masses.item,
             math.log,
@@ -209,7 +266,7 @@ class LaneDecoder:
         for height in range(self._depth - 1, -1, -1):
             left = 2 * node
             if (left + 1) << height < end:
-                v = log(mass(left + 1)) - log(mass(left))
+                v = log(max(mass(left + 1), LOWEST_MASS)) - log(max(mass(left), LOWEST_MASS))
                 node = left + decode(probabilities[cell(v, offset) + 1])
             else:
                 node = left

@@ -69,13 +69,19 @@ def position(v: Floats) -> Floats:
     return place
 
 
+def guard_of(eps: float) -> float:
+    """How far the log-odds of a reader within `eps` may lie from the writer's."""
+    return 2 * eps + SLACK
+
+
 class Grid:
     """A grid of `cells` cells that can be shifted by `offsets` offsets and withstands differences of `eps` nats."""
 
     def __init__(self, cells: int, offsets: int, eps: float) -> None:
         self.cells = cells
         self.offsets = offsets
-        self.guard = 2 * eps + SLACK
+        self.eps = eps
+        self.guard = guard_of(eps)
         self.shifts = np.array([offset_numerator(k) / 65536 for k in range(offsets)])
         self._rows: dict[int, list[int]] = {}
 
@@ -84,10 +90,27 @@ class Grid:
         cells: Integers = np.floor(self.cells * position(v) - self.shifts[k]).astype(np.int64)
         return cells
 
-    def is_safe(self, v: Floats, k: int | Integers) -> npt.NDArray[np.bool_]:
-        """Whether every reader within eps finds the same cell."""
-        safe: npt.NDArray[np.bool_] = self.cell(v - self.guard, k) == self.cell(v + self.guard, k)
+    def is_safe(self, v: Floats, k: int | Integers, guard: float | Floats) -> npt.NDArray[np.bool_]:
+        """Whether every reader whose log-odds lie within `guard` finds the same cell."""
+        safe: npt.NDArray[np.bool_] = self.cell(v - guard, k) == self.cell(v + guard, k)
         return safe
+
+    def leader_guard(self, v: Floats) -> Floats:
+        """How far a reader's log-odds of the leader may lie from the writer's."""
+        if self.eps > 0.25:
+            return np.full_like(v, self.guard)
+        near: Floats = self.eps + self.eps * (1 + 4 * self.eps) * np.exp(-np.abs(v))
+        return np.minimum(2 * self.eps, near) + SLACK
+
+    def leads(self, lead: Floats, k: int | Integers) -> npt.NDArray[np.bool_]:
+        """Whether a row with this lead has its token coded as leader or not, under offset `k`."""
+        ahead: npt.NDArray[np.bool_] = lead > 1 + self.shifts[k]
+        return ahead
+
+    def leads_safely(self, lead: Floats, k: int | Integers) -> npt.NDArray[np.bool_]:
+        """Whether every reader within eps finds the same of `leads`, and the same leader."""
+        safely: npt.NDArray[np.bool_] = np.abs(lead - (1 + self.shifts[k])) > self.guard
+        return safely
 
     def probability_index(self, c: int | Integers, k: int | Integers) -> Integers:
         """Index into the table of the middle of cell `c`."""

@@ -38,8 +38,7 @@ class AdaptiveBit:
 
     def probability(self) -> int:
         """Probability of 1."""
-        p = ((2 * self.ones + 1) * 65536) // (2 * (self.zeros + self.ones) + 2)
-        return min(max(p, 1), 65535)
+        return ((self.ones + 2) * 65536) // (self.zeros + self.ones + 4)
 
     def update(self, bit: int) -> None:
         """Learn a bit that was coded."""

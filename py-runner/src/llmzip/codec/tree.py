@@ -20,13 +20,47 @@ Ids = npt.NDArray[np.int64]
 LOWEST_EXPONENT = -600.0
 
 
-class Path(NamedTuple):
-    """The decisions of `n` known tokens; arrays are `[n, D]`."""
+# In place of the mass of a half that holds nothing but the leader that was left out.
+LOWEST_MASS = 2.0**-1000
 
+
+class Path(NamedTuple):
+    """The decisions of `n` known tokens. Trees stand only where a writer can need them (see `path`)."""
+
+    # [n]
+    ids: Ids
+    leads: Floats
+    is_leader: npt.NDArray[np.bool_]
+    leader_log_odds: Floats
+    # [n, D]: log-odds in the tree without the leader, and in the tree of all ids.
+    others: Floats
+    all: Floats
     bits: npt.NDArray[np.int64]
-    log_odds: Floats
     # False where the right half holds no id: the bit is 0 and nothing is coded.
     coded: npt.NDArray[np.bool_]
+
+
+class Leaders(NamedTuple):
+    """The leaders of `n` rows: ids, leads and log-odds against all others are `[n]`, weights `[n, V]`, the leaders' own being 0."""
+
+    ids: Ids
+    leads: Floats
+    log_odds: Floats
+    weights: Floats
+
+
+def empty_path(tokens: int, depth: int) -> Path:
+    """Room for the decisions of `tokens` tokens."""
+    return Path(
+        np.zeros(tokens, np.int64),
+        np.zeros(tokens),
+        np.zeros(tokens, np.bool_),
+        np.zeros(tokens),
+        np.zeros((tokens, depth)),
+        np.zeros((tokens, depth)),
+        np.zeros((tokens, depth), np.int64),
+        np.zeros((tokens, depth), np.bool_),
+    )
 
 
 def tree_depth(vocab_size: int) -> int:
@@ -34,19 +68,31 @@ def tree_depth(vocab_size: int) -> int:
     return (vocab_size - 1).bit_length()
 
 
-def tree_masses(rows: Rows, out: Floats | None = None) -> Floats:
+def leaders(rows: Rows) -> Leaders:
+    """Find the leader of each row: `[n, V]`."""
+    values = rows.astype(np.float64)
+    ids: Ids = values.argmax(axis=1)
+    at = (np.arange(len(ids)), ids)
+    values -= values[at][:, np.newaxis]
+    values[at] = -np.inf
+    leads: Floats = -values.max(axis=1)
+    np.maximum(values, LOWEST_EXPONENT, out=values)
+    np.exp(values, out=values)
+    values[at] = 0
+    return Leaders(ids, leads, -np.log(values.sum(axis=1)), values)
+
+
+def tree_masses(weights: Floats, leader_ids: Ids | None = None) -> Floats:
     """Masses of all nodes of the tree over each row: `[n, V]` to heaps `[n, 2^(D+1)]`, entry 0 unused.
 
-    `out`, if given, is the result of an earlier call with the same shape, and is written over.
+    `weights` are those of `leaders`, in which the leaders are left out; with `leader_ids` they have their weight.
     """
-    count, vocab_size = rows.shape
+    count, vocab_size = weights.shape
     leaves = 1 << tree_depth(vocab_size)
-    masses = np.zeros((count, 2 * leaves)) if out is None else out
-    weights = masses[:, leaves : leaves + vocab_size]
-    values = rows.astype(np.float64)
-    np.subtract(values, values.max(axis=1, keepdims=True), out=values)
-    np.maximum(values, LOWEST_EXPONENT, out=values)
-    np.exp(values, out=weights)
+    masses = np.zeros((count, 2 * leaves))
+    masses[:, leaves : leaves + vocab_size] = weights
+    if leader_ids is not None:
+        masses[np.arange(count), leaves + leader_ids] = 1
     level = leaves
     while level > 1:
         np.add(
@@ -60,11 +106,17 @@ def log_odds(masses: Floats, nodes: Ids) -> Floats:
     """`ln(right half) - ln(left half)` at nodes of each heap: `[n, 2^(D+1)]`, `[n, m]` to `[n, m]`."""
     right = np.take_along_axis(masses, 2 * nodes + 1, axis=1)
     left = np.take_along_axis(masses, 2 * nodes, axis=1)
-    return np.log(right) - np.log(left)
+    odds: Floats = np.log(np.maximum(right, LOWEST_MASS)) - np.log(np.maximum(left, LOWEST_MASS))
+    return odds
 
 
-def path(masses: Floats, ids: Ids, vocab_size: int) -> Path:
-    """The decisions of one known token for each heap, `[n, 2^(D+1)]` and `[n]`."""
+def path(rows: Rows, ids: Ids, guard: float) -> Path:
+    """The decisions of one known token for each row, `[n, V]` and `[n]`.
+
+    A tree is built only where some offset of a grid can ask for it: the threshold of a lead is 1 to 2, and a lead within the guard
+    of it is not safe.
+    """
+    count, vocab_size = rows.shape
     depth = tree_depth(vocab_size)
     leaves = 1 << depth
     # Bit d is decided at the ancestor D - d levels above the leaf and seen one level below that.
@@ -72,9 +124,19 @@ def path(masses: Floats, ids: Ids, vocab_size: int) -> Path:
     leaf = leaves + ids[:, np.newaxis]
     nodes = leaf >> above
     coded = (2 * nodes + 1) << (above - 1) < leaves + vocab_size
-    odds = log_odds(masses, np.where(coded, nodes, 1))
-    odds[~coded] = 0
-    return Path((leaf >> (above - 1)) & 1, odds, coded)
+    found = leaders(rows)
+    is_leader = found.ids == ids
+    others, all_ids = np.zeros((count, depth)), np.zeros((count, depth))
+    needed = np.flatnonzero((found.leads > 1 - guard) & ~is_leader)
+    if len(needed):
+        others[needed] = log_odds(tree_masses(found.weights[needed]), np.where(coded, nodes, 1)[needed])
+    needed = np.flatnonzero(found.leads < 2 + guard)
+    if len(needed):
+        masses = tree_masses(found.weights[needed], found.ids[needed])
+        all_ids[needed] = log_odds(masses, np.where(coded, nodes, 1)[needed])
+    others[~coded] = 0
+    all_ids[~coded] = 0
+    return Path(ids, found.leads, is_leader, found.log_odds, others, all_ids, (leaf >> (above - 1)) & 1, coded)
 
 
 def log_prob(rows: Rows, ids: Ids) -> Floats:

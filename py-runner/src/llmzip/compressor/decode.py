@@ -111,7 +111,8 @@ def _decode_ids(frame: CodedFrame, preamble: Preamble, model: LanguageModel, pro
 
         def masses(row: int, with_leader: bool) -> Floats:
             one = slice(row, row + 1)
-            return tree_masses(found.weights[one], found.ids[one] if with_leader else None)[0]
+            heap: Floats = tree_masses(found.weights[one], found.ids[one] if with_leader else None)[0]
+            return heap
 
         tokens = [
             decoders[first_lane + row].decode(leader[row], lead[row], log_odds[row], partial(masses, row))

@@ -1,5 +1,5 @@
 //! Owns the log-probs of the next token: the library's way to ask a model, and the files of the `logprobs` operation. The codec
-//! has no part in it but the tree whose masses give the log-probs.
+//! has no part in it but the weights that give the log-probs.
 
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -43,7 +43,7 @@ impl<'s, S: LogitsSource + ?Sized> NextToken<'s, S> {
             let tokens = &self.tokens;
             let logits = self.feeder.feed(1, tokens.len(), 1, |_, index| tokens[index])?;
             let row = logits.row(0, self.tree.vocab_size());
-            self.tree.tree_masses(row)?;
+            self.tree.take_row(row)?;
             self.tree.log_probs(row, &mut self.log_probs);
         }
         Ok(&self.log_probs)
@@ -63,8 +63,8 @@ impl<'s, S: LogitsSource + ?Sized> NextToken<'s, S> {
     }
 }
 
-/// Hands the row that predicts each of `ids` to `on_row(index, row, tree)`, in the order in which the plan computes them; `tree` holds
-/// the row's masses.
+/// Hands the row that predicts each of `ids` to `on_row(index, row, tree)`, in the order in which the plan computes them; `tree` has
+/// taken in the row.
 ///
 /// # Errors
 /// `usage` when the plan is none or an id is not in the vocabulary; `model` when the graph fails or a logit is not finite; those of
@@ -85,7 +85,7 @@ where
     let lanes = lane_ranges(ids.len(), plan.lanes);
     let mut tree = Tree::new(source.vocab_size());
     rows_of_known_tokens(source, policy, plan, ids, |lane, index, row| {
-        tree.tree_masses(row)?;
+        tree.take_row(row)?;
         on_row(lanes[lane].start + index, row, &tree)
     })
 }

@@ -17,6 +17,9 @@ pub const MAX_OFFSETS: u32 = 64;
 /// Covers what exp, ln, atan and the order of summation add to the reader's distance from the writer.
 const SLACK: f64 = 1.0 / (1u64 << 30) as f64;
 
+/// Up to this eps, in nats, the bound behind [`Grid::leader_guard`] holds.
+const LARGEST_TIGHT_EPS: f64 = 0.25;
+
 /// Log-odds beyond this, either way, have the position of this.
 const LIMIT: f64 = 30.0;
 
@@ -77,21 +80,18 @@ pub fn position(v: f64) -> f64 {
     (2.0 / PI) * (v.clamp(-LIMIT, LIMIT) / 3.0).exp().atan()
 }
 
-/// A grid of `cells` cells over the scale of [`position`], for logits within `eps`.
+/// A grid of `cells` cells over the scale of [`position`], for log-probs within `eps`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Grid {
     cells: u32,
-    guard: f64,
+    eps: f64,
 }
 
 impl Grid {
     /// A grid of `cells` (`2 ..= 4096`) cells for an `eps` in nats.
     #[must_use]
-    pub fn new(cells: u32, eps: f64) -> Self {
-        Self {
-            cells,
-            guard: guard(eps),
-        }
+    pub const fn new(cells: u32, eps: f64) -> Self {
+        Self { cells, eps }
     }
 
     /// `N`, the number of cells.
@@ -106,10 +106,39 @@ impl Grid {
         cell_of_scaled(self.scaled(position(v)), k)
     }
 
-    /// Whether whoever lies within eps finds the same cell as [`Grid::cell`].
+    /// How far the log-odds of a step in the tree may lie apart for log-probs within eps.
     #[must_use]
-    pub fn is_safe(self, v: f64, k: u32) -> bool {
-        self.cell(v - self.guard, k) == self.cell(v + self.guard, k)
+    pub const fn guard(self) -> f64 {
+        2.0 * self.eps + SLACK
+    }
+
+    /// How far the leader's log-odds, `v` to the writer, may lie apart for log-probs within eps. The leader and the others share the whole
+    /// mass: where the larger part grows by a factor the smaller must shrink, so little is added to what the smaller part moves by.
+    #[must_use]
+    pub fn leader_guard(self, v: f64) -> f64 {
+        let eps = self.eps;
+        if eps > LARGEST_TIGHT_EPS {
+            return self.guard();
+        }
+        (2.0 * eps).min(eps + eps * (1.0 + 4.0 * eps) * (-v.abs()).exp()) + SLACK
+    }
+
+    /// Whether whoever lies within `guard` of log-odds `v` finds the same cell as [`Grid::cell`].
+    #[must_use]
+    pub fn is_safe(self, v: f64, k: u32, guard: f64) -> bool {
+        self.cell(v - guard, k) == self.cell(v + guard, k)
+    }
+
+    /// Whether a token whose row has this `lead`, in nats, is coded as leader or not under offset `k`.
+    #[must_use]
+    pub fn leads(self, lead: f64, k: u32) -> bool {
+        lead > least_lead(k)
+    }
+
+    /// Whether whoever lies within eps answers [`Grid::leads`] alike, and names the same leader where the answer is yes.
+    #[must_use]
+    pub fn leads_safely(self, lead: f64, k: u32) -> bool {
+        (lead - least_lead(k)).abs() > self.guard()
     }
 
     /// Which entry of the table cell `c` under offset `k` has: its middle in 4096ths, `0 ..= 4095`.
@@ -144,10 +173,9 @@ pub const fn cell_of_scaled(scaled: i32, k: u32) -> i32 {
     (scaled - offset_numerator(k) as i32) >> OFFSET_BITS
 }
 
-/// How far log-odds may lie apart for logits within `eps`.
-#[must_use]
-pub fn guard(eps: f64) -> f64 {
-    2.0 * eps + SLACK
+/// What a lead must be above for [`Grid::leads`] under offset `k`.
+fn least_lead(k: u32) -> f64 {
+    1.0 + f64::from(offset_numerator(k)) / f64::from(1 << OFFSET_BITS)
 }
 
 /// The costs of both bits, in 2^-16 bits, where the probability of 1 is `p` 65536ths: `[bit 0, bit 1]`.

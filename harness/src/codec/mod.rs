@@ -6,3 +6,6 @@ pub mod grid;
 pub mod overhead;
 pub mod range_coder;
 pub mod tree;
+
+#[cfg(test)]
+mod testing;

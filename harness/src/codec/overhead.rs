@@ -38,8 +38,8 @@ where
     let mut lane = LanePaths::default();
     let mut nats = 0.0;
     for (row, id) in rows_and_tokens {
-        tree.tree_masses(row)?;
-        lane.push(&tree, id);
+        tree.take_row(row)?;
+        lane.push(&mut tree, id);
         nats -= tree.log_prob(row, id);
     }
     let lanes = [lane];
@@ -56,19 +56,8 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::testing::draw_likely_token;
     use crate::golden::synthetic::Lcg;
-
-    /// A token that is as likely as the row says.
-    fn draw_likely_token(lcg: &mut Lcg, tree: &Tree, row: &[f32]) -> u32 {
-        let mut left = (f64::from(lcg.draw()) + f64::from(lcg.draw()) / 65536.0) / 65536.0;
-        let ids = 0..row.len() as u32;
-        ids.rev()
-            .find(|&id| {
-                left -= tree.log_prob(Row::F32(row), id).exp();
-                left < 0.0
-            })
-            .unwrap_or(0)
-    }
 
     #[test]
     fn the_overhead_is_small_and_grows_with_eps() {
@@ -77,7 +66,7 @@ mod tests {
         let rows: Vec<(Vec<f32>, u32)> = (0..10_000)
             .map(|_| {
                 let row = lcg.draw_row(64, 8.0);
-                tree.tree_masses(Row::F32(&row)).unwrap();
+                tree.take_row(Row::F32(&row)).unwrap();
                 let id = draw_likely_token(&mut lcg, &tree, &row);
                 (row, id)
             })

@@ -198,9 +198,9 @@ pub struct AdaptiveBit {
 impl AdaptiveBit {
     /// The probability of 1 in 65536ths, `1 ..= 65535`.
     #[must_use]
-    pub fn probability(self) -> u32 {
-        let p = ((2 * self.n1 + 1) * PROBABILITY_ONE) / (2 * (self.n0 + self.n1) + 2);
-        p.clamp(1, PROBABILITY_ONE - 1)
+    pub const fn probability(self) -> u32 {
+        // The counts stay below ADAPTIVE_LIMIT, so it is never 0 nor 65536.
+        ((self.n1 + 2) * PROBABILITY_ONE) / (self.n0 + self.n1 + 4)
     }
 
     /// Learns from a bit that was coded.

@@ -150,7 +150,7 @@ where
         let lane_count = lanes.len();
         progress.total += frame.token_count as u64;
         let next_token = |lane: usize, _: usize, row: Row<'_>| {
-            tree.tree_masses(row)?;
+            tree.take_row(row)?;
             let id = lanes[lane].decode(tree)?;
             progress.done += 1;
             on_progress(*progress)?;

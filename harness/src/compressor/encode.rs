@@ -221,7 +221,7 @@ where
         let mut nats = 0.0;
         rows_of_known_tokens(self.source, self.options.context, plan, tokens, |lane, index, row| {
             let id = tokens[ranges[lane].start + index];
-            tree.tree_masses(row)?;
+            tree.take_row(row)?;
             lanes[lane].push(tree, id);
             nats -= tree.log_prob(row, id);
             progress.done += 1;

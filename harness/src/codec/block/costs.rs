@@ -3,12 +3,13 @@
 
 use std::sync::LazyLock;
 
-use crate::codec::grid::{Grid, TABLE_ENTRIES, bit_costs, cell_of_scaled, guard, position, probability_table};
+use super::LanePaths;
+use crate::codec::grid::{Grid, TABLE_ENTRIES, bit_costs, cell_of_scaled, position, probability_table};
 use crate::codec::range_coder::{AdaptiveBit, PROBABILITY_ONE};
 use crate::codec::tree::Decision;
 
-/// Stands for a decision that is not safe under an offset. No block of safe decisions costs as much (4096 tokens of 20 decisions of
-/// 16 bits are below 2^37), and a block of nothing but unsafe ones stays below 2^57.
+/// Stands for what is not safe under an offset. No block of safe decisions costs as much (4096 tokens of 21 decisions of
+/// 16 bits are below 2^37), and a block of nothing but these stays below 2^57.
 const UNSAFE: u64 = 1 << 40;
 
 /// The costs of bit 0 and of bit 1 by entry of the probability table.
@@ -17,7 +18,7 @@ static TABLE_COSTS: LazyLock<[[u32; TABLE_ENTRIES]; 2]> =
 
 /// A decision's place on the scale of [`position`]: itself, and where whoever lies within eps may see it at most.
 #[derive(Clone, Copy, Debug)]
-pub struct Span {
+struct Span {
     lowest: f64,
     middle: f64,
     highest: f64,
@@ -25,9 +26,7 @@ pub struct Span {
 }
 
 impl Span {
-    /// The span of a decision for an `eps` in nats.
-    pub fn new(decision: Decision, eps: f64) -> Self {
-        let guard = guard(eps);
+    fn new(decision: Decision, guard: f64) -> Self {
         let v = decision.log_odds;
         Self {
             lowest: position(v - guard),
@@ -38,19 +37,67 @@ impl Span {
     }
 }
 
-/// The costs of decisions under each offset of one grid.
+/// How a token is coded under an offset.
 #[derive(Clone, Copy, Debug)]
+enum Form {
+    /// As leader or not.
+    Leader,
+    /// In the tree of all ids.
+    Plain,
+    /// Not at all: whoever lies within eps may see the other form.
+    Unsafe,
+}
+
+/// The spans of one token's decisions, and how it is coded under each offset. They are the same for all grids of one eps.
+#[derive(Clone, Debug, Default)]
+pub struct TokenSpans {
+    leader: Vec<Span>,
+    plain: Vec<Span>,
+    forms: Vec<Form>,
+}
+
+impl TokenSpans {
+    /// Takes in token `index` of `lane`, in place of what is there.
+    pub fn take(&mut self, lane: &LanePaths, index: usize, offsets: u32, grid: Grid) {
+        self.leader.clear();
+        let mut decisions = lane.leader_decisions(index);
+        if let Some(decision) = decisions.next() {
+            let guard = grid.leader_guard(decision.log_odds);
+            self.leader.push(Span::new(decision, guard));
+        }
+        let guard = grid.guard();
+        self.leader.extend(decisions.map(|decision| Span::new(decision, guard)));
+        self.plain.clear();
+        self.plain
+            .extend(lane.plain_decisions(index).map(|decision| Span::new(decision, guard)));
+        let lead = lane.tokens[index].lead;
+        self.forms.clear();
+        self.forms.extend(
+            (0..offsets).map(|k| match (grid.leads_safely(lead, k), grid.leads(lead, k)) {
+                (false, _) => Form::Unsafe,
+                (true, true) => Form::Leader,
+                (true, false) => Form::Plain,
+            }),
+        );
+    }
+}
+
+/// The costs of tokens under each offset of one grid.
+#[derive(Clone, Debug)]
 pub struct GridCosts {
     grid: Grid,
-    offsets: u32,
+    leader: Vec<u64>,
+    plain: Vec<u64>,
 }
 
 impl GridCosts {
     /// The costs for `cells` cells and `offsets` offsets.
     pub fn new(cells: u32, offsets: u32, eps: f64) -> Self {
+        let zeros = vec![0; offsets as usize];
         Self {
             grid: Grid::new(cells, eps),
-            offsets,
+            leader: zeros.clone(),
+            plain: zeros,
         }
     }
 
@@ -59,19 +106,35 @@ impl GridCosts {
         self.grid
     }
 
-    /// Adds what coding the decisions of one token costs under each offset to `costs`; [`UNSAFE`] at least where one is not safe.
-    pub fn add(&self, spans: &[Span], costs: &mut [u64]) {
-        let table = &*TABLE_COSTS;
-        for span in spans {
-            let lowest = self.grid.scaled(span.lowest);
-            let middle = self.grid.scaled(span.middle);
-            let highest = self.grid.scaled(span.highest);
-            let table = &table[usize::from(span.bit)];
-            for (k, cost) in (0..self.offsets).zip(costs.iter_mut()) {
-                let safe = cell_of_scaled(lowest, k) == cell_of_scaled(highest, k);
-                let index = self.grid.probability_index(cell_of_scaled(middle, k), k);
-                *cost += if safe { u64::from(table[index as usize]) } else { UNSAFE };
-            }
+    /// What coding a token costs under each offset; [`UNSAFE`] at least where anything is not safe.
+    pub fn of(&mut self, token: &TokenSpans) -> &[u64] {
+        self.leader.fill(0);
+        self.plain.fill(0);
+        add(self.grid, &token.leader, &mut self.leader);
+        add(self.grid, &token.plain, &mut self.plain);
+        for ((cost, &plain), form) in self.leader.iter_mut().zip(&self.plain).zip(&token.forms) {
+            *cost = match form {
+                Form::Leader => *cost,
+                Form::Plain => plain,
+                Form::Unsafe => UNSAFE,
+            };
+        }
+        &self.leader
+    }
+}
+
+/// Adds what coding decisions costs under each offset to `costs`; [`UNSAFE`] at least where one is not safe.
+fn add(grid: Grid, spans: &[Span], costs: &mut [u64]) {
+    let table = &*TABLE_COSTS;
+    for span in spans {
+        let lowest = grid.scaled(span.lowest);
+        let middle = grid.scaled(span.middle);
+        let highest = grid.scaled(span.highest);
+        let table = &table[usize::from(span.bit)];
+        for (k, cost) in (0..).zip(costs.iter_mut()) {
+            let safe = cell_of_scaled(lowest, k) == cell_of_scaled(highest, k);
+            let index = grid.probability_index(cell_of_scaled(middle, k), k);
+            *cost += if safe { u64::from(table[index as usize]) } else { UNSAFE };
         }
     }
 }

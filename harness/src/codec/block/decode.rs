@@ -3,7 +3,7 @@
 use super::Parameters;
 use crate::codec::grid::Grid;
 use crate::codec::range_coder::{AdaptiveBit, BitDecoder, PROBABILITY_ONE};
-use crate::codec::tree::Tree;
+use crate::codec::tree::{Leaves, Masses, Tree};
 use crate::{Error, ErrorCode, Result};
 
 /// Finds the tokens of a lane, one per row.
@@ -36,25 +36,37 @@ impl LaneDecoder {
     /// The lane's next token, `tree` having taken in the row that predicts it.
     ///
     /// # Errors
-    /// `divergence` when the stream ends too early or names an id that is not below the vocabulary size.
-    pub fn decode(&mut self, tree: &Tree) -> Result<u32> {
+    /// `divergence` when the stream ends too early, or names an id that is not below the vocabulary size or that it has ruled out.
+    pub fn decode(&mut self, tree: &mut Tree) -> Result<u32> {
         if self.left == 0 {
             self.left = self.block;
             self.offset = self.decode_offset()?;
         }
         self.left -= 1;
-        let escape = self.offset as usize == self.unary.len();
+        if self.offset as usize == self.unary.len() {
+            return self.decode_raw(tree);
+        }
+        let leader = tree.leader();
+        if !self.grid.leads(leader.lead, self.offset) {
+            return self.decode_path(tree.tree_masses(Leaves::All));
+        }
+        if self.decode_decision(tree.leader_log_odds())? {
+            return Ok(leader.id);
+        }
+        let id = self.decode_path(tree.tree_masses(Leaves::Others))?;
+        if id == leader.id {
+            return Err(Error::new(
+                ErrorCode::Divergence,
+                format!("a lane stream names token {id} after it has ruled it out"),
+            ));
+        }
+        Ok(id)
+    }
+
+    fn decode_raw(&mut self, tree: &Tree) -> Result<u32> {
         let mut id = 0;
-        for level in 0..tree.depth() {
-            let bit = if escape {
-                self.decoder.decode(PROBABILITY_ONE / 2)?
-            } else if let Some(log_odds) = tree.log_odds(level, id) {
-                let cell = self.grid.cell(log_odds, self.offset);
-                self.decoder.decode(self.grid.probability(cell, self.offset))?
-            } else {
-                false
-            };
-            id = 2 * id + u32::from(bit);
+        for _ in 0..tree.depth() {
+            id = 2 * id + u32::from(self.decoder.decode(PROBABILITY_ONE / 2)?);
         }
         if id as usize >= tree.vocab_size() {
             return Err(Error::new(
@@ -66,6 +78,24 @@ impl LaneDecoder {
             ));
         }
         Ok(id)
+    }
+
+    /// Follows decisions from the root to a leaf; they lead to none that is not below the vocabulary size.
+    fn decode_path(&mut self, masses: Masses<'_>) -> Result<u32> {
+        let mut id = 0;
+        for level in 0..masses.depth() {
+            let bit = match masses.log_odds(level, id) {
+                Some(log_odds) => self.decode_decision(log_odds)?,
+                None => false,
+            };
+            id = 2 * id + u32::from(bit);
+        }
+        Ok(id)
+    }
+
+    fn decode_decision(&mut self, log_odds: f64) -> Result<bool> {
+        let cell = self.grid.cell(log_odds, self.offset);
+        self.decoder.decode(self.grid.probability(cell, self.offset))
     }
 
     fn decode_offset(&mut self) -> Result<u32> {

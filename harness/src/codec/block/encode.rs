@@ -1,33 +1,32 @@
 //! Owns the writer's side of a lane: the choice of N and B for a frame, and the stream of a lane.
 
-use super::costs::{BlockChooser, GridCosts, Span};
-use super::{LanePaths, Parameters, candidates};
+use super::costs::{BlockChooser, GridCosts, TokenSpans};
+use super::{LanePaths, Parameters, Token, candidates};
+use crate::codec::grid::Grid;
 use crate::codec::range_coder::{BitEncoder, PROBABILITY_ONE};
-use crate::codec::tree::tree_depth;
+use crate::codec::tree::{Decision, tree_depth};
 
 /// The N and B with which a frame's `lanes` cost least, for an `eps` in nats, `offsets` offsets and `vocab_size` ids.
 #[must_use]
 pub fn choose_parameters(lanes: &[LanePaths], eps: f64, offsets: u32, vocab_size: usize) -> Parameters {
     let depth = tree_depth(vocab_size);
     let candidates = candidates(eps);
-    let grids: Vec<GridCosts> = candidates
+    let mut grids: Vec<GridCosts> = candidates
         .chunk_by(|a, b| a.cells == b.cells)
         .map(|same| GridCosts::new(same[0].cells, offsets, eps))
         .collect();
     let mut totals = vec![0; candidates.len()];
-    let mut spans = Vec::new();
-    let mut costs = vec![0; offsets as usize];
+    let blocks = candidates.len() / grids.len();
+    let mut spans = TokenSpans::default();
     for lane in lanes {
         let mut choosers = vec![BlockChooser::new(offsets); candidates.len()];
         for index in 0..lane.len() {
-            spans.clear();
-            spans.extend(lane.decisions(index).map(|decision| Span::new(decision, eps)));
+            spans.take(lane, index, offsets, grids[0].grid());
             let mut states = candidates.iter().zip(&mut choosers).zip(&mut totals);
-            for grid in &grids {
-                costs.fill(0);
-                grid.add(&spans, &mut costs);
-                for ((candidate, chooser), total) in states.by_ref().take(candidates.len() / grids.len()) {
-                    chooser.add(&costs, depth);
+            for grid in &mut grids {
+                let costs = grid.of(&spans);
+                for ((candidate, chooser), total) in states.by_ref().take(blocks) {
+                    chooser.add(costs, depth);
                     if (index + 1).is_multiple_of(candidate.block) || index + 1 == lane.len() {
                         let (k, cost) = chooser.cheapest();
                         chooser.close(k);
@@ -45,20 +44,16 @@ pub fn choose_parameters(lanes: &[LanePaths], eps: f64, offsets: u32, vocab_size
 #[must_use]
 pub fn encode_lane(lane: &LanePaths, parameters: Parameters, eps: f64, offsets: u32, vocab_size: usize) -> Vec<u8> {
     let depth = tree_depth(vocab_size);
-    let costs_of = GridCosts::new(parameters.cells, offsets, eps);
-    let grid = costs_of.grid();
+    let mut costs = GridCosts::new(parameters.cells, offsets, eps);
+    let grid = costs.grid();
     let mut encoder = BitEncoder::new();
     let mut chooser = BlockChooser::new(offsets);
-    let mut spans = Vec::new();
-    let mut costs = vec![0; offsets as usize];
+    let mut spans = TokenSpans::default();
     for start in (0..lane.len()).step_by(parameters.block) {
         let block = start..lane.len().min(start + parameters.block);
         for index in block.clone() {
-            spans.clear();
-            spans.extend(lane.decisions(index).map(|decision| Span::new(decision, eps)));
-            costs.fill(0);
-            costs_of.add(&spans, &mut costs);
-            chooser.add(&costs, depth);
+            spans.take(lane, index, offsets, grid);
+            chooser.add(costs.of(&spans), depth);
         }
         let (k, _) = chooser.cheapest();
         for (i, bit) in (0..=k).zip(chooser.unary()) {
@@ -66,17 +61,23 @@ pub fn encode_lane(lane: &LanePaths, parameters: Parameters, eps: f64, offsets: 
         }
         chooser.close(k);
         for index in block {
-            if k < offsets {
-                for decision in lane.decisions(index) {
-                    let cell = grid.cell(decision.log_odds, k);
-                    encoder.encode(decision.bit, grid.probability(cell, k));
-                }
-            } else {
+            let Token { id, lead, .. } = lane.tokens[index];
+            if k == offsets {
                 for shift in (0..depth).rev() {
-                    encoder.encode((lane.ids[index] >> shift) & 1 == 1, PROBABILITY_ONE / 2);
+                    encoder.encode((id >> shift) & 1 == 1, PROBABILITY_ONE / 2);
                 }
+            } else if grid.leads(lead, k) {
+                encode_decisions(&mut encoder, grid, k, lane.leader_decisions(index));
+            } else {
+                encode_decisions(&mut encoder, grid, k, lane.plain_decisions(index));
             }
         }
     }
     encoder.finish()
+}
+
+fn encode_decisions(encoder: &mut BitEncoder, grid: Grid, k: u32, decisions: impl Iterator<Item = Decision>) {
+    for Decision { bit, log_odds } in decisions {
+        encoder.encode(bit, grid.probability(grid.cell(log_odds, k), k));
+    }
 }

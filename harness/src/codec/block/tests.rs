@@ -2,29 +2,79 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ErrorCode;
-use crate::codec::grid::{Grid, bit_cost};
+use crate::codec::grid::{Grid, bit_cost, offset_numerator};
 use crate::codec::range_coder::{AdaptiveBit, BitEncoder, PROBABILITY_ONE};
+use crate::codec::tree::{Leader, tree_depth};
 use crate::golden::synthetic::Lcg;
 use crate::model::source::Row;
 
-/// A lane and the rows that predict its tokens.
+/// A lane and what predicts its tokens.
 struct Sample {
+    vocab_size: usize,
     rows: Vec<Vec<f32>>,
+    tokens: Vec<StatedToken>,
     lane: LanePaths,
+}
+
+/// A token with all decisions that it may have, needed or not.
+struct StatedToken {
+    id: u32,
+    leader: Leader,
+    leader_log_odds: f64,
+    without_leader: Vec<Decision>,
+    plain: Vec<Decision>,
+}
+
+impl StatedToken {
+    fn new(tree: &mut Tree, id: u32) -> Self {
+        Self {
+            id,
+            leader: tree.leader(),
+            leader_log_odds: tree.leader_log_odds(),
+            without_leader: tree.tree_masses(Leaves::Others).path(id).collect(),
+            plain: tree.tree_masses(Leaves::All).path(id).collect(),
+        }
+    }
+
+    /// What the token costs under offset `k`, or nothing where it is not safe.
+    fn stated_cost(&self, grid: Grid, k: u32, cost: impl Fn(bool, u32) -> u64) -> Option<u64> {
+        let of = |decision: &Decision, guard: f64| {
+            let v = decision.log_odds;
+            let safe = grid.cell(v - guard, k) == grid.cell(v + guard, k);
+            safe.then(|| cost(decision.bit, grid.probability(grid.cell(v, k), k)))
+        };
+        let tree = |path: &[Decision]| -> Option<u64> { path.iter().map(|decision| of(decision, grid.guard())).sum() };
+        let least = 1.0 + f64::from(offset_numerator(k)) / 65536.0;
+        if (self.leader.lead - least).abs() <= grid.guard() {
+            return None;
+        }
+        if self.leader.lead <= least {
+            return tree(&self.plain);
+        }
+        let led = Decision {
+            bit: self.id == self.leader.id,
+            log_odds: self.leader_log_odds,
+        };
+        let first = of(&led, grid.leader_guard(led.log_odds))?;
+        Some(first + if led.bit { 0 } else { tree(&self.without_leader)? })
+    }
 }
 
 fn sample(seed: u32, vocab_size: usize, spread: f32, tokens: usize) -> Sample {
     let mut lcg = Lcg::new(seed);
     let mut tree = Tree::new(vocab_size);
     let mut sample = Sample {
+        vocab_size,
         rows: Vec::new(),
+        tokens: Vec::new(),
         lane: LanePaths::default(),
     };
     for _ in 0..tokens {
         let row = lcg.draw_row(vocab_size, spread);
         let id = lcg.draw_token(&row);
-        tree.tree_masses(Row::F32(&row)).unwrap();
-        sample.lane.push(&tree, id);
+        tree.take_row(Row::F32(&row)).unwrap();
+        sample.lane.push(&mut tree, id);
+        sample.tokens.push(StatedToken::new(&mut tree, id));
         sample.rows.push(row);
     }
     sample
@@ -35,32 +85,29 @@ fn decode(sample: &Sample, stream: Vec<u8>, parameters: Parameters, eps: f64, of
     let rows = sample.rows.iter();
     rows.map(|row| {
         let mut tree = Tree::new(row.len());
-        tree.tree_masses(Row::F32(row)).unwrap();
-        decoder.decode(&tree).unwrap()
+        tree.take_row(Row::F32(row)).unwrap();
+        decoder.decode(&mut tree).unwrap()
     })
     .collect()
 }
 
 /// What a lane costs and its blocks' offsets, as FORMAT.md section 8 states it.
-fn stated_choice(lane: &LanePaths, depth: u32, parameters: Parameters, eps: f64, offsets: u32) -> (u64, Vec<u32>) {
+fn stated_choice(sample: &Sample, parameters: Parameters, eps: f64, offsets: u32) -> (u64, Vec<u32>) {
     let grid = Grid::new(parameters.cells, eps);
     let mut unary = vec![AdaptiveBit::default(); offsets as usize];
     let cost = |bit: bool, p: u32| u64::from(bit_cost(if bit { p } else { PROBABILITY_ONE - p }));
     let (mut total, mut chosen) = (0, Vec::new());
-    let indices: Vec<usize> = (0..lane.len()).collect();
-    for block in indices.chunks(parameters.block) {
-        let decisions: Vec<Decision> = block.iter().flat_map(|&index| lane.decisions(index)).collect();
+    for block in sample.tokens.chunks(parameters.block) {
         let mut choices = Vec::new();
         for k in 0..=offsets {
             let head: u64 = (0..=k).zip(&unary).map(|(i, bit)| cost(i < k, bit.probability())).sum();
             if k == offsets {
+                let depth = tree_depth(sample.vocab_size);
                 choices.push((head + 65_536 * u64::from(depth) * block.len() as u64, k));
-            } else if decisions.iter().all(|decision| grid.is_safe(decision.log_odds, k)) {
-                let coded = decisions
-                    .iter()
-                    .map(|decision| cost(decision.bit, grid.probability(grid.cell(decision.log_odds, k), k)));
-                choices.push((head + coded.sum::<u64>(), k));
+                continue;
             }
+            let coded: Option<u64> = block.iter().map(|token| token.stated_cost(grid, k, cost)).sum();
+            choices.extend(coded.map(|coded| (head + coded, k)));
         }
         let (least, k) = choices.into_iter().min().unwrap();
         for (i, bit) in (0..=k).zip(&mut unary) {
@@ -78,11 +125,10 @@ fn check(seed: u32, vocab_size: usize, spread: f32, tokens: usize, eps: f64, off
         .collect();
     let paths: Vec<LanePaths> = lanes.iter().map(|sample| sample.lane.clone()).collect();
     let chosen = choose_parameters(&paths, eps, offsets, vocab_size);
-    let depth = tree_depth_of(vocab_size);
     let cost = |parameters: &Parameters| -> u64 {
-        paths
+        lanes
             .iter()
-            .map(|lane| stated_choice(lane, depth, *parameters, eps, offsets).0)
+            .map(|sample| stated_choice(sample, *parameters, eps, offsets).0)
             .sum()
     };
     let stated = candidates(eps).into_iter().min_by_key(cost).unwrap();
@@ -90,17 +136,14 @@ fn check(seed: u32, vocab_size: usize, spread: f32, tokens: usize, eps: f64, off
     let mut all_offsets = Vec::new();
     for sample in &lanes {
         let stream = encode_lane(&sample.lane, chosen, eps, offsets, vocab_size);
-        let (cost, offsets_of_blocks) = stated_choice(&sample.lane, depth, chosen, eps, offsets);
+        let (cost, offsets_of_blocks) = stated_choice(sample, chosen, eps, offsets);
         let excess = 8.0 * stream.len() as f64 - cost as f64 / 65536.0;
         assert!((-1.0..50.0).contains(&excess), "{excess} bits more than they cost");
-        assert_eq!(decode(sample, stream, chosen, eps, offsets), sample.lane.ids);
+        let ids: Vec<u32> = sample.tokens.iter().map(|token| token.id).collect();
+        assert_eq!(decode(sample, stream, chosen, eps, offsets), ids);
         all_offsets.extend(offsets_of_blocks);
     }
     all_offsets
-}
-
-fn tree_depth_of(vocab_size: usize) -> u32 {
-    Tree::new(vocab_size).depth()
 }
 
 #[test]
@@ -146,9 +189,9 @@ fn candidate_ladders() {
         let same = candidates.iter().filter(|candidate| candidate.cells == first);
         same.map(|candidate| candidate.block).collect()
     };
-    assert_eq!(blocks_of(1e-3), [4, 8, 16, 32]);
-    assert_eq!(blocks_of(5e-4), [32, 64, 128, 256, 512]);
-    assert_eq!(blocks_of(0.0), [32, 64, 128, 256, 512]);
+    assert_eq!(blocks_of(1e-3), [4, 8, 16, 32, 64]);
+    assert_eq!(blocks_of(5e-4), [64, 128, 256, 512, 1024, 2048]);
+    assert_eq!(blocks_of(0.0), [64, 128, 256, 512, 1024, 2048]);
 }
 
 /// A stream of nothing but ones in its offset index, then raw bits.
@@ -166,12 +209,12 @@ fn escaped(raw: &[bool], offsets: u32) -> Vec<u8> {
 #[test]
 fn an_escaped_id_must_be_one() {
     let mut tree = Tree::new(5);
-    tree.tree_masses(Row::F32(&[0.0; 5])).unwrap();
+    tree.take_row(Row::F32(&[0.0; 5])).unwrap();
     let parameters = Parameters { cells: 8, block: 4 };
     for id in 0..8u32 {
         let raw = [id & 4 != 0, id & 2 != 0, id & 1 != 0];
         let mut decoder = LaneDecoder::new(escaped(&raw, 3), parameters, 1e-3, 3);
-        let found = decoder.decode(&tree);
+        let found = decoder.decode(&mut tree);
         if id < 5 {
             assert_eq!(found, Ok(id));
         } else {
@@ -188,8 +231,8 @@ proptest! {
         let parameters = Parameters { cells: 16, block: 3 };
         let mut decoder = LaneDecoder::new(stream, parameters, 1e-3, 4);
         for _ in 0..200 {
-            tree.tree_masses(Row::F32(&lcg.draw_row(19, 4.0))).unwrap();
-            match decoder.decode(&tree) {
+            tree.take_row(Row::F32(&lcg.draw_row(19, 4.0))).unwrap();
+            match decoder.decode(&mut tree) {
                 Ok(id) => prop_assert!(id < 19),
                 Err(error) => {
                     prop_assert_eq!(error.code, ErrorCode::Divergence);

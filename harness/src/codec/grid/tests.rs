@@ -102,7 +102,7 @@ fn who_lies_within_eps_of_a_safe_place_finds_its_cell() {
         let grid = Grid::new(cells, eps);
         for _ in 0..100_000 {
             let (v, k) = (log_odds(&mut lcg), lcg.draw() % 32);
-            if !grid.is_safe(v, k) {
+            if !grid.is_safe(v, k, grid.guard()) {
                 unsafe_places += 1;
                 continue;
             }

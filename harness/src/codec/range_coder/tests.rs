@@ -92,16 +92,16 @@ fn an_adaptive_bit_learns_and_forgets() {
     let mut bit = AdaptiveBit::default();
     assert_eq!(bit.probability(), 32_768);
     bit.update(true);
-    assert_eq!(bit.probability(), 3 * 65_536 / 4);
+    assert_eq!(bit.probability(), 3 * 65_536 / 5);
     for _ in 0..10_000 {
         bit.update(true);
         assert!(bit.n0 + bit.n1 < ADAPTIVE_LIMIT);
     }
-    assert!(bit.probability() > 65_536 * 250 / 256);
+    assert!(bit.probability() > 65_536 * 250 / 258);
     for _ in 0..1000 {
         bit.update(false);
     }
-    assert!(bit.probability() < 65_536 * 6 / 256);
+    assert!(bit.probability() < 65_536 * 6 / 258);
 }
 
 #[test]

@@ -76,8 +76,53 @@ pub fn cells() -> Vec<Value> {
                 "v": f64_bits(v),
                 "k": k,
                 "cell": cell,
-                "is_safe": grid.is_safe(v, k),
+                "is_safe": grid.is_safe(v, k, grid.guard()),
                 "probability": grid.probability(cell, k),
+            }));
+        }
+    }
+    vectors
+}
+
+/// Every eps of a leader's guard, on both sides of where it is tighter.
+pub fn leader_guards() -> Vec<Value> {
+    let mut vectors = Vec::new();
+    for eps in ["0", "1e-6", "1e-5", "5e-5", "1e-3", "2e-2", "25e-2", "26e-2", "9e-1"] {
+        let grid = Grid::new(2, eps.parse().unwrap_or(0.0));
+        for v in [0.0, 0.001, -0.05, 0.3, -1.0, 2.5, -7.0, 30.0, 107.0, 600.0] {
+            vectors.push(json!({"eps": eps, "v": f64_bits(v), "leader_guard": f64_bits(grid.leader_guard(v))}));
+        }
+    }
+    vectors
+}
+
+/// Leads on both sides of each threshold, and near enough to it to be unsafe.
+pub fn leads() -> Vec<Value> {
+    let mut vectors = Vec::new();
+    for eps in ["0", "1e-5", "2e-2"] {
+        let grid = Grid::new(2, eps.parse().unwrap_or(0.0));
+        let guard = grid.guard();
+        for k in [0, 1, 2, 31, 63] {
+            let least = 1.0 + f64::from(offset_numerator(k)) / 65536.0;
+            // Clear of the ends of the guard, where rounding would decide.
+            for step in [-10.0, -1.125, -0.875, -0.125, 0.0, 0.125, 0.875, 1.125, 10.0] {
+                let lead = least + step * guard;
+                vectors.push(json!({
+                    "eps": eps,
+                    "k": k,
+                    "lead": f64_bits(lead),
+                    "leads": grid.leads(lead, k),
+                    "leads_safely": grid.leads_safely(lead, k),
+                }));
+            }
+        }
+        for (k, lead) in [(0, 0.0), (0, 1.0), (1, 1.25), (1, 1.875), (5, 600.0)] {
+            vectors.push(json!({
+                "eps": eps,
+                "k": k,
+                "lead": f64_bits(lead),
+                "leads": grid.leads(lead, k),
+                "leads_safely": grid.leads_safely(lead, k),
             }));
         }
     }

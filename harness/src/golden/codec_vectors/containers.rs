@@ -61,6 +61,14 @@ fn recipes() -> Vec<Recipe> {
     bells.insert(120, 7);
     bells.insert(33, 7);
     let faces = format!("{PROSE}😀😀😀😀").repeat(3).into_bytes();
+    // The model's favourites, of which a few lead: "bcde" after "a".
+    let alphabets = "abcdefghijklmnopqrstuvwxyz abcdefghij 0123456789 nopqrst\n"
+        .repeat(6)
+        .into_bytes();
+    let led = |name, eps| Recipe {
+        eps,
+        ..other(name, alphabets.clone())
+    };
     vec![
         other("empty", Vec::new()),
         other("one byte", b"a".to_vec()),
@@ -115,6 +123,16 @@ fn recipes() -> Vec<Recipe> {
                 "frames, lanes, windows, stored and literal",
                 [faces, noise, broken].concat(),
             )
+        },
+        led("leaders, eps 0", "0"),
+        led("leaders, eps 1e-5", "1e-5"),
+        led("leaders, eps 5e-5", "5e-5"),
+        led("leaders, eps 2e-2", "2e-2"),
+        Recipe {
+            lanes: 4,
+            window: 50,
+            overlap: 10,
+            ..led("leaders, eps 1e-3, four lanes, many windows", "1e-3")
         },
     ]
 }

@@ -64,6 +64,17 @@ pub fn lanes() -> Result<Vec<Value>> {
         chosen(29, 1536, 16.0, 150, "5e-5"),
         chosen(30, 1536, 16.0, 150, "2e-2"),
         chosen(31, 1536, 512.0, 50, "1e-5"),
+        // Rows of which some have a leader.
+        chosen(40, 3, 4.0, 300, "0"),
+        chosen(41, 7, 4.0, 300, "0"),
+        chosen(42, 7, 4.0, 300, "1e-5"),
+        chosen(43, 12, 4.0, 300, "5e-5"),
+        chosen(44, 20, 8.0, 300, "1e-3"),
+        chosen(45, 20, 16.0, 300, "2e-2"),
+        chosen(46, 12, 8.0, 300, "5e-5"),
+        chosen(47, 257, 128.0, 300, "2e-2"),
+        chosen(48, 5, 4.0, 2500, "1e-6"),
+        given(49, 20, 16.0, 200, "3e-1", 32, 2, 2),
         given(32, 7, 2.0, 200, "1e-5", 32, 2, 1),
         given(33, 7, 2.0, 200, "1e-5", 1, 48, 3),
         given(34, 257, 8.0, 100, "1e-3", 64, 4096, 1),
@@ -81,8 +92,8 @@ fn lane(recipe: &Recipe) -> Result<Value> {
     for _ in 0..recipe.tokens {
         let row = lcg.draw_row(recipe.vocab_size, recipe.spread);
         let id = lcg.draw_token(&row);
-        tree.tree_masses(Row::F32(&row))?;
-        lane.push(&tree, id);
+        tree.take_row(Row::F32(&row))?;
+        lane.push(&mut tree, id);
     }
     let eps = recipe.eps.parse().unwrap_or(0.0);
     let lanes = [lane];

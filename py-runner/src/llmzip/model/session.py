@@ -70,7 +70,7 @@ class Session:
         self.vocab_size = signature.vocab_size
         self.logits_type = signature.logits_type
         self._fetches = [LOGITS, *(cache.present for cache in signature.caches)]
-        self._cache: dict[str, Any] = {}
+        self._cache: dict[str, npt.NDArray[Any]] = {}
         self._length = 0
 
     @property
@@ -84,16 +84,12 @@ class Session:
             raise InternalError(
                 f"{batch} lanes were asked of a graph that allows one: {self.signature.batch_policy.reason}"
             )
-        self._cache = {
-            cache.name: _tensor(np.zeros((batch, *cache.shape[1:]), cache.type)) for cache in self.signature.caches
-        }
+        self._cache = {cache.name: np.zeros((batch, *cache.shape[1:]), cache.type) for cache in self.signature.caches}
         self._length = 0
 
     def keep_lanes(self, batch: int) -> None:
         """Keep the first `batch` lanes of the cache and drop the others."""
-        self._cache = {
-            name: _tensor(np.ascontiguousarray(value.numpy()[:batch])) for name, value in self._cache.items()
-        }
+        self._cache = {name: np.ascontiguousarray(value[:batch]) for name, value in self._cache.items()}
 
     def feed(self, ids: Ids) -> Logits:
         """Feed `[batch, n]` ids after what the cache holds; the logits after each, `[batch, n, V]`. Raises `ModelError`."""
@@ -110,14 +106,14 @@ class Session:
 
     def _run(self, ids: Ids) -> Logits:
         signature, total = self.signature, self._length + ids.shape[1]
-        feeds = {IDS: _tensor(np.ascontiguousarray(ids, signature.ids_type))}
+        feeds: dict[str, npt.NDArray[Any]] = {IDS: np.ascontiguousarray(ids, signature.ids_type)}
         if signature.mask_type:
-            feeds[MASK] = _tensor(np.ones((len(ids), total), signature.mask_type))
+            feeds[MASK] = np.ones((len(ids), total), signature.mask_type)
         if signature.positions_type:
             positions = np.arange(self._length, total, dtype=signature.positions_type)
-            feeds[POSITIONS] = _tensor(np.ascontiguousarray(np.broadcast_to(positions, ids.shape)))
+            feeds[POSITIONS] = np.ascontiguousarray(np.broadcast_to(positions, ids.shape))
         try:
-            logits, *present = self._session.run_with_ort_values(self._fetches, feeds | self._cache)
+            logits, *present = self._session.run(self._fetches, feeds | self._cache)
         except Exception as error:
             raise ModelError(
                 f"the graph fails on {ids.shape[1]} ids in {ids.shape[0]} lanes after {self._length}: {error}",
@@ -125,7 +121,7 @@ class Session:
             ) from error
         self._cache = dict(zip(self._cache, present, strict=True))
         self._length = total
-        rows: Logits = logits.numpy()
+        rows: Logits = logits
         if rows.shape != (*ids.shape, self.vocab_size):
             raise ModelError(
                 f"the logits have the shape {rows.shape} instead of {(*ids.shape, self.vocab_size)}",
@@ -160,7 +156,3 @@ class Session:
                 "check that the file is an ONNX model; weights in a file beside it are not supported, as its SHA-256 would "
                 "not cover them",
             ) from error
-
-
-def _tensor(values: npt.NDArray[Any]) -> Any:
-    return onnxruntime.OrtValue.ortvalue_from_numpy(values)

@@ -69,12 +69,12 @@ impl Fingerprint {
         }
     }
 
-    /// `ort-VERSION/ARCH`, which a container carries (FORMAT.md section 8).
+    /// `ort-VERSION/ARCH`, which a container carries (FORMAT.md section 8): at most 32 characters.
     #[must_use]
     pub fn container_fingerprint(&self) -> String {
         let version = self.runtime_version.as_deref().unwrap_or("unknown");
         let arch = self.arch.as_deref().unwrap_or("unknown");
-        format!("ort-{version}/{arch}")
+        format!("ort-{version}/{arch}").chars().take(32).collect()
     }
 }
 

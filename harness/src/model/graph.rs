@@ -85,6 +85,7 @@ impl GraphFacts {
                     facts.read_graph(graph, 0)?;
                 }
                 (8, Value::Bytes(import)) => facts.read_opset(import)?,
+                (25, Value::Bytes(function)) => facts.read_function(function)?,
                 _ => {}
             }
         }
@@ -116,9 +117,22 @@ impl GraphFacts {
             match field? {
                 (1, Value::Bytes(node)) => self.read_node(node, depth)?,
                 (5, Value::Bytes(tensor)) => self.external_data |= is_external(tensor)?,
+                (15, Value::Bytes(sparse)) => self.external_data |= is_external_sparse(sparse)?,
                 _ => {}
             }
         }
+        Ok(())
+    }
+
+    /// A function's nodes are not counted, its calls are; but its constants may lie in other files too.
+    fn read_function(&mut self, function: &[u8]) -> Result<()> {
+        let mut facts = Self::default();
+        for field in Fields::new(function) {
+            if let (7, Value::Bytes(node)) = field? {
+                facts.read_node(node, 1)?;
+            }
+        }
+        self.external_data |= facts.external_data;
         Ok(())
     }
 
@@ -146,6 +160,7 @@ impl GraphFacts {
             match field? {
                 (5 | 10, Value::Bytes(tensor)) => self.external_data |= is_external(tensor)?,
                 (6 | 11, Value::Bytes(graph)) => self.read_graph(graph, depth + 1)?,
+                (22 | 23, Value::Bytes(sparse)) => self.external_data |= is_external_sparse(sparse)?,
                 _ => {}
             }
         }
@@ -174,6 +189,18 @@ impl GraphFacts {
 fn is_external(tensor: &[u8]) -> Result<bool> {
     for field in Fields::new(tensor) {
         if matches!(field?, (13, Value::Bytes(_)) | (14, Value::Varint(1))) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the values or the indices of a sparse tensor lie in another file.
+fn is_external_sparse(sparse: &[u8]) -> Result<bool> {
+    for field in Fields::new(sparse) {
+        if let (1 | 2, Value::Bytes(tensor)) = field?
+            && is_external(tensor)?
+        {
             return Ok(true);
         }
     }
@@ -218,91 +245,4 @@ impl From<Malformed> for Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A field that holds bytes.
-    fn bytes(number: u8, content: &[u8]) -> Vec<u8> {
-        let mut field = vec![number << 3 | 2];
-        let mut length = content.len();
-        while length >= 0x80 {
-            field.push(length as u8 | 0x80);
-            length >>= 7;
-        }
-        field.push(length as u8);
-        field.extend_from_slice(content);
-        field
-    }
-
-    fn node(op: &str, domain: &str, attribute: &[u8]) -> Vec<u8> {
-        bytes(
-            1,
-            &[bytes(4, op.as_bytes()), bytes(7, domain.as_bytes()), attribute.to_vec()].concat(),
-        )
-    }
-
-    fn opset(domain: &str, version: u8) -> Vec<u8> {
-        bytes(8, &[bytes(1, domain.as_bytes()), vec![0x10, version]].concat())
-    }
-
-    #[test]
-    fn operations_are_counted_by_domain_and_in_subgraphs() {
-        let subgraph = bytes(
-            5,
-            &bytes(6, &[node("Add", "ai.onnx", &[]), node("Add", "", &[])].concat()),
-        );
-        let graph = [
-            node("If", "", &subgraph),
-            node("MatMulNBits", "com.microsoft", &[]),
-            node("Add", "", &[]),
-        ]
-        .concat();
-        let file = [opset("", 21), opset("com.microsoft", 1), bytes(7, &graph)].concat();
-        let facts = GraphFacts::parse(&file).unwrap();
-        let expected = [("Add", 3), ("If", 1), ("com.microsoft::MatMulNBits", 1)].map(|(op, n)| (op.to_owned(), n));
-        assert_eq!(facts.ops, BTreeMap::from(expected));
-        let expected = [("", 21), ("com.microsoft", 1)].map(|(domain, version)| (domain.to_owned(), version));
-        assert_eq!(facts.opset, BTreeMap::from(expected));
-        assert!(!facts.external_data);
-    }
-
-    #[test]
-    fn weights_in_other_files_are_noticed() {
-        let check = |tensor: &[u8], expected: bool| {
-            let file = bytes(7, &bytes(5, tensor));
-            assert_eq!(GraphFacts::parse(&file).unwrap().external_data, expected);
-        };
-        check(&[0x70, 1], true);
-        check(&bytes(13, &bytes(1, b"location")), true);
-        check(&[0x70, 0], false);
-        check(&bytes(9, &[0; 300]), false);
-    }
-
-    #[test]
-    fn hostile_files_are_refused() {
-        let check = |file: &[u8]| assert_eq!(GraphFacts::parse(file).unwrap_err().code, ErrorCode::Model);
-        check(b"");
-        check(b"<html>not found</html>");
-        check(&opset("", 21));
-        check(&bytes(7, &bytes(1, &[0x22, 200])));
-        check(&bytes(7, &node(&"x".repeat(1000), "", &[])));
-        check(&bytes(7, &bytes(1, &bytes(4, &[0xFF]))));
-        check(&bytes(
-            7,
-            &(0..5000)
-                .flat_map(|i| node(&format!("Op{i}"), "", &[]))
-                .collect::<Vec<u8>>(),
-        ));
-        check(&bytes(7, &bytes(11, &bytes(2, &bytes(4, &[])))));
-        let nested = (0..100).fold(node("Add", "", &[]), |graph, _| {
-            node("If", "", &bytes(5, &bytes(6, &graph)))
-        });
-        check(&bytes(7, &nested));
-    }
-
-    #[test]
-    fn many_nodes_of_one_kind_cost_nothing() {
-        let file = bytes(7, &bytes(1, &bytes(4, b"Add")).repeat(100_000));
-        assert_eq!(GraphFacts::parse(&file).unwrap().ops["Add"], 100_000);
-    }
-}
+mod tests;

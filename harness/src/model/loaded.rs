@@ -24,6 +24,8 @@ pub struct LoadOptions {
     pub model_sha256: Option<Hash>,
     /// The SHA-256 that `tokenizer.json` must have, if one is known.
     pub tokenizer_sha256: Option<Hash>,
+    /// The SHA-256 that `config.json` must have, if one is known.
+    pub config_sha256: Option<Hash>,
     /// How the session computes.
     pub session: SessionOptions,
 }
@@ -38,6 +40,7 @@ impl LoadOptions {
             model_file: choice.model_file.clone(),
             model_sha256: choice.model_sha256,
             tokenizer_sha256: choice.tokenizer_sha256,
+            config_sha256: choice.config_sha256,
             session: SessionOptions::default(),
         }
     }
@@ -69,7 +72,7 @@ impl LoadedModel {
         let model_path = options.model_dir.join(&options.model_file);
         let model = VerifiedBytes::read(&model_path, options.model_sha256)?;
         let tokenizer_file = VerifiedBytes::read(&options.model_dir.join("tokenizer.json"), options.tokenizer_sha256)?;
-        let config_file = VerifiedBytes::read(&options.model_dir.join("config.json"), None)?;
+        let config_file = VerifiedBytes::read(&options.model_dir.join("config.json"), options.config_sha256)?;
         let config = ModelConfig::parse(&config_file.bytes)?;
         let tokenizer = Tokenizer::parse(&tokenizer_file.bytes)?;
         config.check_tokenizer(tokenizer.size())?;

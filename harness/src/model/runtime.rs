@@ -109,3 +109,34 @@ fn library_version(library: &Path) -> Result<String> {
     let version = unsafe { std::ffi::CStr::from_ptr((base.GetVersionString)()) };
     Ok(version.to_string_lossy().into_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing::runtime;
+
+    #[test]
+    fn one_library_serves_the_whole_process() {
+        let Some(runtime) = runtime() else { return };
+        let again = Runtime::open(runtime.library()).unwrap();
+        assert!(std::ptr::eq(runtime, again));
+        let other = std::env::current_exe().unwrap();
+        let error = Runtime::open(&other).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Setup);
+        for library in [runtime.library(), &other] {
+            assert!(error.message.contains(&library.display().to_string()), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_runtime_is_refused() {
+        let missing = Runtime::open(Path::new("nowhere/libonnxruntime.so")).unwrap_err();
+        assert_eq!(missing.code, ErrorCode::Setup);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("libonnxruntime.so");
+        std::fs::write(&file, "not a library").unwrap();
+        let error = library_version(&file).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Setup);
+        assert!(!error.hint.is_empty());
+    }
+}

@@ -1,15 +1,18 @@
 //! Owns the driving of a decoder graph in ONNX Runtime: ids, masks, positions and cache in, logits out. It knows nothing of
 //! windows, lanes' contents or files.
 
+mod outlets;
+
 use half::f16;
 use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
-use ort::value::{DynValue, Outlet, Tensor, TensorElementType, ValueType};
+use ort::value::{DynValue, PrimitiveTensorElementType, Tensor};
 
+use self::outlets::tensors;
 use super::cache::Cache;
 use super::config::ModelConfig;
 use super::fingerprint::GraphOptimization;
-use super::graph::{Dimension, GraphFacts, GraphView, TensorInfo};
+use super::graph::{GraphFacts, GraphView};
 use super::runtime::Runtime;
 use super::signature::{Batch, IndexType, InputRole, OutputRole, Signature};
 use super::source::{Logits, LogitsSource, LogitsType};
@@ -270,52 +273,6 @@ fn builder(runtime: &Runtime, options: &SessionOptions) -> ort::Result<SessionBu
         .with_inter_op_spinning(false)?)
 }
 
-fn tensors(outlets: &[Outlet]) -> Result<Vec<TensorInfo>> {
-    outlets.iter().map(tensor).collect()
-}
-
-fn tensor(outlet: &Outlet) -> Result<TensorInfo> {
-    let ValueType::Tensor {
-        ty,
-        shape,
-        dimension_symbols,
-    } = outlet.dtype()
-    else {
-        let message = format!("the graph cannot be driven: {} is not a tensor", outlet.name());
-        return Err(Error::new(ErrorCode::Model, message).with_hint("use an export of a decoder with a cache"));
-    };
-    let dimension = |(axis, &size): (usize, &i64)| match u64::try_from(size) {
-        Ok(size) => Dimension::Fixed(size),
-        Err(_) => Dimension::Symbolic(dimension_symbols.get(axis).cloned().unwrap_or_default()),
-    };
-    Ok(TensorInfo {
-        name: outlet.name().to_owned(),
-        element: element_name(*ty).to_owned(),
-        shape: shape.iter().enumerate().map(dimension).collect(),
-    })
-}
-
-/// The names that NumPy gives the element types.
-fn element_name(element: TensorElementType) -> &'static str {
-    match element {
-        TensorElementType::Float32 => "float32",
-        TensorElementType::Float16 => "float16",
-        TensorElementType::Bfloat16 => "bfloat16",
-        TensorElementType::Float64 => "float64",
-        TensorElementType::Int8 => "int8",
-        TensorElementType::Int16 => "int16",
-        TensorElementType::Int32 => "int32",
-        TensorElementType::Int64 => "int64",
-        TensorElementType::Uint8 => "uint8",
-        TensorElementType::Uint16 => "uint16",
-        TensorElementType::Uint32 => "uint32",
-        TensorElementType::Uint64 => "uint64",
-        TensorElementType::Bool => "bool",
-        TensorElementType::String => "string",
-        _ => "other",
-    }
-}
-
 fn index_tensor(kind: IndexType, shape: [usize; 2], values: impl Iterator<Item = u32>) -> Result<DynValue> {
     let tensor = match kind {
         IndexType::Int64 => {
@@ -328,7 +285,7 @@ fn index_tensor(kind: IndexType, shape: [usize; 2], values: impl Iterator<Item =
     tensor.map_err(|error| run_failed(&error))
 }
 
-fn extract<T: ort::value::PrimitiveTensorElementType>(value: &DynValue) -> Result<&[T]> {
+fn extract<T: PrimitiveTensorElementType>(value: &DynValue) -> Result<&[T]> {
     let (_, data) = value.try_extract_tensor::<T>().map_err(|error| run_failed(&error))?;
     Ok(data)
 }
@@ -336,7 +293,7 @@ fn extract<T: ort::value::PrimitiveTensorElementType>(value: &DynValue) -> Resul
 /// `[batch, length, vocab_size]` of runs that are each `[batch, fixed, vocab_size]`.
 fn interleave<T>(runs: &[DynValue], batch: usize, run_size: usize) -> Result<Vec<T>>
 where
-    T: ort::value::PrimitiveTensorElementType + Copy,
+    T: PrimitiveTensorElementType + Copy,
 {
     let runs = runs.iter().map(extract::<T>).collect::<Result<Vec<_>>>()?;
     let mut whole = Vec::with_capacity(runs.len() * batch * run_size);

@@ -272,3 +272,6 @@ fn undrivable(reason: &str) -> Error {
     Error::new(ErrorCode::Model, format!("the graph cannot be driven: {reason}"))
         .with_hint("export the model as a decoder with a cache: input_ids, past_key_values.*, logits, present.*")
 }
+
+#[cfg(test)]
+mod tests;

@@ -75,6 +75,7 @@ impl Operations {
             model_file: request.model_file.display().to_string(),
             model_sha256: Some(parse_hash(&request.model_sha256)?),
             tokenizer_sha256: Some(parse_hash(&request.tokenizer_sha256)?),
+            config_sha256: None,
             session: SessionOptions {
                 threads: request.threads,
                 provider: request.provider,

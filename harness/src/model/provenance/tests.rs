@@ -1,3 +1,6 @@
+use std::path::PathBuf;
+
+use super::manifest::Manifest;
 use super::*;
 
 const MANIFEST: &str = r#"
@@ -37,13 +40,6 @@ sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 [[model.file]]
 path = "onnx/model_q4f16.onnx"
 "#;
-
-fn models() -> Models {
-    let manifest = Manifest::parse(MANIFEST, PathBuf::from("somewhere")).unwrap();
-    Models {
-        manifest: Some(manifest),
-    }
-}
 
 /// A folder with a manifest and the model's files, the ONNX files being empty.
 fn on_disk() -> (tempfile::TempDir, Models) {
@@ -168,7 +164,7 @@ fn a_bad_manifest_is_refused() {
 
 #[test]
 fn hashes_of_unknown_files_are_unknown() {
-    let models = models();
+    let (folder, models) = on_disk();
     let choices = models.variants("small").unwrap();
     assert_eq!(
         choices
@@ -177,5 +173,5 @@ fn hashes_of_unknown_files_are_unknown() {
             .collect::<Vec<_>>(),
         [false, true]
     );
-    assert_eq!(choices[0].model_dir, Path::new("somewhere").join("small"));
+    assert_eq!(choices[0].model_dir, folder.path().join("models").join("small"));
 }

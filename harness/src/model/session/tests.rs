@@ -8,6 +8,10 @@ use crate::model::testing::{tiny, tiny_options, tiny_with, values};
 
 const VARIANTS: [&str; 2] = ["q4f16", "q4"];
 
+/// The variants with the largest difference of a log-prob that another plan may make: a row computed alone takes another kernel
+/// than a row among others. These are the limits of the class `other-plan`.
+const LIMITS: [(&str, f64); 2] = [("q4f16", 1e-1), ("q4", 2e-4)];
+
 /// Ids of a text that the model knows something of.
 fn ids(model: &LoadedModel, count: usize) -> Vec<u32> {
     let text = (1..1000).map(|n| n.to_string()).collect::<Vec<_>>().join("\n");
@@ -60,14 +64,14 @@ fn prefill_in_chunks_gives_the_bits_of_one_pass() {
 }
 
 #[test]
-fn token_by_token_stays_within_the_eps_of_the_variant() {
-    for (variant, eps) in [("q4f16", 2e-2), ("q4", 5e-5)] {
+fn token_by_token_stays_near_one_pass() {
+    for (variant, limit) in LIMITS {
         let Some(mut model) = tiny(variant) else { return };
         let ids = ids(&model, 256);
         let whole = rows(&mut model.session, &ids, 256, 1, 0);
         let steps = rows(&mut model.session, &ids, 1, 1, 0);
         let distance = distance(&whole, &steps, model.session.vocab_size());
-        assert!(distance <= eps, "{variant}: {distance:e}");
+        assert!(distance <= limit, "{variant}: {distance:e}");
     }
 }
 
@@ -105,14 +109,14 @@ fn threads_do_not_change_bits() {
 
 #[test]
 fn lanes_of_a_batch_agree_and_stay_apart() {
-    for (variant, eps) in [("q4f16", 2e-2), ("q4", 5e-5)] {
+    for (variant, limit) in LIMITS {
         let Some(mut model) = tiny(variant) else { return };
         let ids = ids(&model, 24);
         let alone = rows(&mut model.session, &ids, 1, 1, 0);
         for lane in 0..3 {
             let batched = rows(&mut model.session, &ids, 1, 3, lane);
             let distance = distance(&alone, &batched, model.session.vocab_size());
-            assert!(distance <= eps, "{variant}, lane {lane}: {distance:e}");
+            assert!(distance <= limit, "{variant}, lane {lane}: {distance:e}");
         }
         // Another lane's ids must not matter to the bits of this one.
         model.session.reset(2).unwrap();
@@ -127,7 +131,7 @@ fn lanes_of_a_batch_agree_and_stay_apart() {
 
 #[test]
 fn lanes_that_leave_do_not_disturb_the_others() {
-    for (variant, eps) in [("q4f16", 2e-2), ("q4", 5e-5)] {
+    for (variant, limit) in LIMITS {
         let Some(mut model) = tiny(variant) else { return };
         let ids = ids(&model, 24);
         let alone = rows(&mut model.session, &ids, 1, 1, 0);
@@ -141,7 +145,7 @@ fn lanes_that_leave_do_not_disturb_the_others() {
             kept.extend_from_slice(&logits[last..]);
         }
         let distance = distance(&alone, &kept, model.session.vocab_size());
-        assert!(distance <= eps, "{variant}: {distance:e}");
+        assert!(distance <= limit, "{variant}: {distance:e}");
         assert_eq!(model.session.keep_lanes(3).unwrap_err().code, ErrorCode::Internal);
         assert_eq!(model.session.keep_lanes(0).unwrap_err().code, ErrorCode::Internal);
     }
@@ -219,6 +223,7 @@ fn what_does_not_belong_together_is_refused() {
         let model = options.model_dir.join(&options.model_file);
         std::fs::copy(model, folder.path().join("model.onnx")).unwrap();
         options.model_dir = folder.path().to_owned();
+        options.config_sha256 = None;
         options.model_file = "model.onnx".to_owned();
         change(&mut options, folder.path());
         let error = LoadedModel::load(&options).unwrap_err();
@@ -235,6 +240,9 @@ fn what_does_not_belong_together_is_refused() {
     });
     check(ErrorCode::Integrity, &|options, _| {
         options.tokenizer_sha256 = Some(Hash([0; 32]))
+    });
+    check(ErrorCode::Integrity, &|options, _| {
+        options.config_sha256 = Some(Hash([0; 32]))
     });
     check(ErrorCode::Integrity, &|_, folder| {
         edit(folder, "tokenizer.json", "{", "{ ")

@@ -1,0 +1,107 @@
+use super::*;
+
+/// A field that holds bytes.
+fn bytes(number: u8, content: &[u8]) -> Vec<u8> {
+    let mut field = vec![number << 3 | 2];
+    let mut length = content.len();
+    while length >= 0x80 {
+        field.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    field.push(length as u8);
+    field.extend_from_slice(content);
+    field
+}
+
+fn node(op: &str, domain: &str, attribute: &[u8]) -> Vec<u8> {
+    bytes(
+        1,
+        &[bytes(4, op.as_bytes()), bytes(7, domain.as_bytes()), attribute.to_vec()].concat(),
+    )
+}
+
+fn opset(domain: &str, version: u8) -> Vec<u8> {
+    bytes(8, &[bytes(1, domain.as_bytes()), vec![0x10, version]].concat())
+}
+
+#[test]
+fn operations_are_counted_by_domain_and_in_subgraphs() {
+    let subgraph = bytes(
+        5,
+        &bytes(6, &[node("Add", "ai.onnx", &[]), node("Add", "", &[])].concat()),
+    );
+    let graph = [
+        node("If", "", &subgraph),
+        node("MatMulNBits", "com.microsoft", &[]),
+        node("Add", "", &[]),
+    ]
+    .concat();
+    let file = [opset("", 21), opset("com.microsoft", 1), bytes(7, &graph)].concat();
+    let facts = GraphFacts::parse(&file).unwrap();
+    let expected = [("Add", 3), ("If", 1), ("com.microsoft::MatMulNBits", 1)].map(|(op, n)| (op.to_owned(), n));
+    assert_eq!(facts.ops, BTreeMap::from(expected));
+    let expected = [("", 21), ("com.microsoft", 1)].map(|(domain, version)| (domain.to_owned(), version));
+    assert_eq!(facts.opset, BTreeMap::from(expected));
+    assert!(!facts.external_data);
+}
+
+#[test]
+fn weights_in_other_files_are_noticed() {
+    let check = |tensor: &[u8], expected: bool| {
+        let file = bytes(7, &bytes(5, tensor));
+        assert_eq!(GraphFacts::parse(&file).unwrap().external_data, expected);
+    };
+    check(&[0x70, 1], true);
+    check(&bytes(13, &bytes(1, b"location")), true);
+    check(&[0x70, 0], false);
+    check(&bytes(9, &[0; 300]), false);
+}
+
+#[test]
+fn weights_in_other_files_are_noticed_wherever_they_hide() {
+    let external = [0x70, 1];
+    let attribute = |number: u8| bytes(5, &bytes(number, &external));
+    for number in [5, 10] {
+        let graph = bytes(7, &node("Constant", "", &attribute(number)));
+        assert!(GraphFacts::parse(&graph).unwrap().external_data, "{number}");
+    }
+    let sparse = bytes(7, &bytes(15, &bytes(1, &external)));
+    assert!(GraphFacts::parse(&sparse).unwrap().external_data);
+    // Field 25 takes a tag of two bytes.
+    let constant = node("Constant", "", &attribute(5));
+    let body = bytes(7, &constant[2..]);
+    let function = [vec![0xCA, 0x01, body.len() as u8], body].concat();
+    assert!(
+        GraphFacts::parse(&[bytes(7, &[]), function].concat())
+            .unwrap()
+            .external_data
+    );
+}
+
+#[test]
+fn hostile_files_are_refused() {
+    let check = |file: &[u8]| assert_eq!(GraphFacts::parse(file).unwrap_err().code, ErrorCode::Model);
+    check(b"");
+    check(b"<html>not found</html>");
+    check(&opset("", 21));
+    check(&bytes(7, &bytes(1, &[0x22, 200])));
+    check(&bytes(7, &node(&"x".repeat(1000), "", &[])));
+    check(&bytes(7, &bytes(1, &bytes(4, &[0xFF]))));
+    check(&bytes(
+        7,
+        &(0..5000)
+            .flat_map(|i| node(&format!("Op{i}"), "", &[]))
+            .collect::<Vec<u8>>(),
+    ));
+    check(&bytes(7, &bytes(11, &bytes(2, &bytes(4, &[])))));
+    let nested = (0..100).fold(node("Add", "", &[]), |graph, _| {
+        node("If", "", &bytes(5, &bytes(6, &graph)))
+    });
+    check(&bytes(7, &nested));
+}
+
+#[test]
+fn many_nodes_of_one_kind_cost_nothing() {
+    let file = bytes(7, &bytes(1, &bytes(4, b"Add")).repeat(100_000));
+    assert_eq!(GraphFacts::parse(&file).unwrap().ops["Add"], 100_000);
+}

@@ -1,0 +1,229 @@
+//! Owns the finding of models: by name, by folder or by the SHA-256 of their ONNX file. It reads no model.
+
+use std::path::{Path, PathBuf};
+
+use super::Hash;
+use super::manifest::{Manifest, ModelEntry, Variant};
+use crate::{Error, ErrorCode, Result};
+
+/// A model file, what must be true of it, and how it is used unless told otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelChoice {
+    /// The model's name: that of the manifest, or the folder's.
+    pub name: String,
+    /// The folder that holds `config.json` and `tokenizer.json`.
+    pub model_dir: PathBuf,
+    /// The ONNX file, relative to the folder, with `/` as separator.
+    pub model_file: String,
+    /// The variant's name, such as `q4f16`.
+    pub variant: String,
+    /// The SHA-256 that the ONNX file must have; none when the manifest does not know the file.
+    pub model_sha256: Option<Hash>,
+    /// The SHA-256 that `tokenizer.json` must have; none when the manifest does not know the file.
+    pub tokenizer_sha256: Option<Hash>,
+    /// The SHA-256 that `config.json` must have; none when the manifest does not know the file.
+    pub config_sha256: Option<Hash>,
+    /// The default eps of a container, as text.
+    pub eps: String,
+    /// The default window.
+    pub window: usize,
+    /// The default overlap.
+    pub overlap: usize,
+    /// The default start token.
+    pub start_token: u32,
+}
+
+/// The eps of a model that the manifest does not know: what 4-bit weights with 16-bit activations need.
+const DEFAULT_EPS: &str = "2e-2";
+const DEFAULT_WINDOW: usize = 512;
+const DEFAULT_OVERLAP: usize = 128;
+
+/// The models that can be named: those of a manifest, if there is one.
+#[derive(Clone, Debug, Default)]
+pub struct Models {
+    manifest: Option<Manifest>,
+}
+
+impl Models {
+    /// The models of `models/manifest.toml` in `start` or the nearest folder above it that has one; none is no error.
+    ///
+    /// # Errors
+    /// `io` or `setup` when the manifest is there and cannot be used.
+    pub fn find(start: &Path) -> Result<Self> {
+        let start = std::path::absolute(start).map_err(|error| Error::io("find", start, &error))?;
+        let files = start
+            .ancestors()
+            .map(|folder| folder.join("models").join("manifest.toml"));
+        let file = files.into_iter().find(|file| file.is_file());
+        Ok(Self {
+            manifest: file.map(|file| Manifest::read(&file)).transpose()?,
+        })
+    }
+
+    /// The models of one manifest file.
+    ///
+    /// # Errors
+    /// `io` or `setup` when it cannot be used.
+    pub fn of_manifest(file: &Path) -> Result<Self> {
+        Ok(Self {
+            manifest: Some(Manifest::read(file)?),
+        })
+    }
+
+    /// The manifest, if there is one.
+    #[must_use]
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_ref()
+    }
+
+    /// The variants of a model, in the manifest's order.
+    ///
+    /// # Errors
+    /// `usage` when the manifest has no such model.
+    pub fn variants(&self, name: &str) -> Result<Vec<ModelChoice>> {
+        let manifest = self.manifest.as_ref();
+        let found =
+            manifest.and_then(|manifest| Some((manifest, manifest.models.iter().find(|model| model.name == name)?)));
+        let (manifest, model) = found.ok_or_else(|| self.unknown(name))?;
+        Ok(model
+            .variants
+            .iter()
+            .map(|variant| choice(manifest, model, variant))
+            .collect())
+    }
+
+    /// The variants of a model of the manifest or of a folder. A folder that the manifest does not know is a model of unknown
+    /// hashes, its variants being `onnx/model_VARIANT.onnx`.
+    ///
+    /// # Errors
+    /// `usage` when there is no such model; `io` when the folder cannot be read.
+    pub fn variants_of(&self, name_or_folder: &str) -> Result<Vec<ModelChoice>> {
+        self.variants(name_or_folder)
+            .or_else(|unknown| match Path::new(name_or_folder).canonicalize() {
+                Ok(folder) if folder.is_dir() => self.of_folder(&folder),
+                _ => Err(unknown),
+            })
+    }
+
+    /// The model that `name_or_folder` stands for, in the given variant or its first one.
+    ///
+    /// # Errors
+    /// `usage` when there is no such model or variant; `setup` when its files are not there.
+    pub fn choose(&self, name_or_folder: &str, variant: Option<&str>) -> Result<ModelChoice> {
+        let choices = self.variants_of(name_or_folder)?;
+        let known = choices
+            .iter()
+            .map(|choice| choice.variant.as_str())
+            .collect::<Vec<_>>()
+            .join(", ");
+        let chosen = match variant {
+            Some(variant) => choices.iter().find(|choice| choice.variant == variant),
+            None => choices.first(),
+        };
+        let chosen = chosen.cloned().ok_or_else(|| {
+            let message = format!(
+                "the model {name_or_folder} has no variant {}",
+                variant.unwrap_or("at all")
+            );
+            Error::new(ErrorCode::Usage, message).with_hint(format!("its variants are: {known}"))
+        })?;
+        let file = chosen.model_dir.join(&chosen.model_file);
+        if !file.is_file() {
+            let message = format!("the model file {} is not there", file.display());
+            return Err(Error::new(ErrorCode::Setup, message)
+                .with_hint(format!("get it and put it there; its variants are: {known}")));
+        }
+        Ok(chosen)
+    }
+
+    /// The model file of this SHA-256, if the manifest knows it.
+    #[must_use]
+    pub fn by_sha256(&self, sha256: Hash) -> Option<ModelChoice> {
+        let manifest = self.manifest.as_ref()?;
+        let all = manifest
+            .models
+            .iter()
+            .flat_map(|model| model.variants.iter().map(move |variant| (model, variant)));
+        let mut matching = all.filter(|(model, variant)| model.sha256(&variant.file) == Some(sha256));
+        matching.next().map(|(model, variant)| choice(manifest, model, variant))
+    }
+
+    /// The variants of a folder: those of the manifest if it is a folder of the manifest, else what it holds.
+    fn of_folder(&self, folder: &Path) -> Result<Vec<ModelChoice>> {
+        if let Some(manifest) = &self.manifest {
+            let same = |model: &&ModelEntry| {
+                manifest
+                    .folder_of(model)
+                    .canonicalize()
+                    .is_ok_and(|path| path == folder)
+            };
+            if let Some(model) = manifest.models.iter().find(same) {
+                return Ok(model
+                    .variants
+                    .iter()
+                    .map(|variant| choice(manifest, model, variant))
+                    .collect());
+            }
+        }
+        let onnx = folder.join("onnx");
+        let entries = std::fs::read_dir(&onnx).map_err(|error| {
+            Error::io("read the folder", &onnx, &error)
+                .with_hint("a model folder holds config.json, tokenizer.json and onnx/")
+        })?;
+        let mut choices = entries
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter_map(|file| unknown_choice(folder, &file))
+            .collect::<Vec<_>>();
+        choices.sort_by(|a, b| a.variant.cmp(&b.variant));
+        Ok(choices)
+    }
+
+    fn unknown(&self, name: &str) -> Error {
+        let names = self
+            .manifest
+            .iter()
+            .flat_map(|manifest| &manifest.models)
+            .map(|model| model.name.as_str());
+        let names = names.collect::<Vec<_>>().join(", ");
+        let hint = if names.is_empty() {
+            "name a folder that holds config.json, tokenizer.json and onnx/".to_owned()
+        } else {
+            format!("name a model folder or one of: {names}")
+        };
+        Error::new(ErrorCode::Usage, format!("there is no model {name}")).with_hint(hint)
+    }
+}
+
+fn choice(manifest: &Manifest, model: &ModelEntry, variant: &Variant) -> ModelChoice {
+    ModelChoice {
+        name: model.name.clone(),
+        model_dir: manifest.folder_of(model),
+        model_file: variant.file.clone(),
+        variant: variant.dtype.clone(),
+        model_sha256: model.sha256(&variant.file),
+        tokenizer_sha256: model.sha256(&model.tokenizer),
+        config_sha256: model.sha256("config.json"),
+        eps: variant.eps.clone(),
+        window: model.window,
+        overlap: model.overlap,
+        start_token: model.start_token,
+    }
+}
+
+/// A file `model_VARIANT.onnx` in the `onnx/` of a folder that the manifest does not know.
+fn unknown_choice(folder: &Path, file: &str) -> Option<ModelChoice> {
+    let stem = file.strip_suffix(".onnx")?.strip_prefix("model")?;
+    Some(ModelChoice {
+        name: folder.file_name()?.to_string_lossy().into_owned(),
+        model_dir: folder.to_owned(),
+        model_file: format!("onnx/{file}"),
+        variant: stem.strip_prefix('_').unwrap_or("fp32").to_owned(),
+        model_sha256: None,
+        tokenizer_sha256: None,
+        config_sha256: None,
+        eps: DEFAULT_EPS.to_owned(),
+        window: DEFAULT_WINDOW,
+        overlap: DEFAULT_OVERLAP,
+        start_token: 0,
+    })
+}

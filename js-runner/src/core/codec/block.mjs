@@ -9,14 +9,15 @@
 import { FormatError } from '../errors.mjs';
 import { bitCost, Grid, position } from './grid.mjs';
 import { AdaptiveBit, BitDecoder, BitEncoder } from './range-coder.mjs';
-import { logOdds, treeDepth } from './tree.mjs';
+import { leader, leaderLogOdds, logOdds, treeDepth, treeMasses } from './tree.mjs';
 
 /** @typedef {import('./tree.mjs').Path} Path */
+/** @typedef {import('./tree.mjs').Row} Row */
 /** @typedef {{ cells: number, block: number }} Candidate */
 
 const CELL_LADDER = [2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048];
-const SMALL_BLOCKS = [4, 8, 16, 32];
-const LARGE_BLOCKS = [32, 64, 128, 256, 512];
+const SMALL_BLOCKS = [4, 8, 16, 32, 64];
+const LARGE_BLOCKS = [64, 128, 256, 512, 1024, 2048];
 const COARSE_CELLS = 12;
 const RAW_PROBABILITY = 32768;
 const RAW_BIT_COST = 65536;
@@ -79,6 +80,45 @@ class OffsetIndex {
   }
 }
 
+/** What decisions cost on one grid. */
+class CostSheet {
+  #grid;
+  #ofBit;
+
+  /** @param {Grid} grid */
+  constructor(grid) {
+    const entries = (grid.cells + 2) * grid.offsets;
+    this.#grid = grid;
+    this.#ofBit = [new Float64Array(entries), new Float64Array(entries)];
+    for (const [i, p] of grid.probabilities().entries()) {
+      this.#ofBit[0][i] = bitCost(65536 - p);
+      this.#ofBit[1][i] = bitCost(p);
+    }
+  }
+
+  /**
+   * Adds the cost of one decision under every offset to `sums` from `at` on; infinite where it is unsafe.
+   *
+   * @param {number} v
+   * @param {number} bit
+   * @param {number} guard
+   * @param {Float64Array} sums
+   * @param {number} at
+   */
+  add(v, bit, guard, sums, at) {
+    const { cells, offsets, shifts } = this.#grid;
+    const below = cells * position(v - guard);
+    const above = cells * position(v + guard);
+    const ofCell = this.#ofBit[bit];
+    for (let k = 0; k < offsets; k++) {
+      const cell = Math.floor(below - shifts[k]);
+      // Where it is safe both are the cell itself.
+      sums[at + k] +=
+        cell === Math.floor(above - shifts[k]) ? ofCell[(cell + 1) * offsets + k] : Number.POSITIVE_INFINITY;
+    }
+  }
+}
+
 /**
  * Costs of the decisions of every block under every offset, `[blocks, offsets]`; infinite where one is unsafe.
  *
@@ -88,26 +128,40 @@ class OffsetIndex {
  * @returns {Float64Array}
  */
 function blockCosts(lane, grid, block) {
-  const { cells, offsets, shifts, guard } = grid;
-  const decisions = block * lane.depth;
-  const costs = new Float64Array(Math.ceil(lane.bits.length / decisions) * offsets);
-  const ofBit = [new Float64Array((cells + 2) * offsets), new Float64Array((cells + 2) * offsets)];
-  for (const [i, p] of grid.probabilities().entries()) {
-    ofBit[0][i] = bitCost(65536 - p);
-    ofBit[1][i] = bitCost(p);
-  }
-  for (let i = 0; i < lane.bits.length; i++) {
-    if (!lane.coded[i]) continue;
-    const v = lane.logOdds[i];
-    const below = cells * position(v - guard);
-    const above = cells * position(v + guard);
-    const ofCell = ofBit[lane.bits[i]];
-    const row = Math.floor(i / decisions) * offsets;
-    for (let k = 0; k < offsets; k++) {
-      const cell = Math.floor(below - shifts[k]);
-      // Where it is safe both are the cell itself.
-      costs[row + k] +=
-        cell === Math.floor(above - shifts[k]) ? ofCell[(cell + 1) * offsets + k] : Number.POSITIVE_INFINITY;
+  const { offsets, guard } = grid;
+  const { depth, leads } = lane;
+  const costs = new Float64Array(Math.ceil(leads.length / block) * offsets);
+  const sheet = new CostSheet(grid);
+  const asLeader = new Float64Array(offsets);
+  const inTree = new Float64Array(offsets);
+  /** @type {(odds: Float64Array, t: number, sums: Float64Array, at: number) => void} */
+  const addTree = (odds, t, sums, at) => {
+    for (let i = t * depth; i < (t + 1) * depth; i++) {
+      if (lane.coded[i]) sheet.add(odds[i], lane.bits[i], guard, sums, at);
+    }
+  };
+  /** @type {(t: number, sums: Float64Array, at: number) => void} */
+  const addLeader = (t, sums, at) => {
+    const v = lane.leaderLogOdds[t];
+    sheet.add(v, lane.isLeader[t], grid.leaderGuard(v), sums, at);
+    if (!lane.isLeader[t]) addTree(lane.others, t, sums, at);
+  };
+  for (let t = 0; t < leads.length; t++) {
+    const row = Math.floor(t / block) * offsets;
+    const lead = leads[t];
+    if (lead > 2 + guard) {
+      addLeader(t, costs, row);
+    } else if (lead < 1 - guard) {
+      addTree(lane.all, t, costs, row);
+    } else {
+      asLeader.fill(0);
+      inTree.fill(0);
+      addLeader(t, asLeader, 0);
+      addTree(lane.all, t, inTree, 0);
+      for (let k = 0; k < offsets; k++) {
+        if (!grid.leadsSafely(lead, k)) costs[row + k] = Number.POSITIVE_INFINITY;
+        else costs[row + k] += grid.leads(lead, k) ? asLeader[k] : inTree[k];
+      }
     }
   }
   return costs;
@@ -150,7 +204,7 @@ function chooseOffsets(costs, offsets, rawCost) {
  * @returns {(block: number) => number}
  */
 function rawBlockCost(lane, block) {
-  const tokens = lane.bits.length / lane.depth;
+  const tokens = lane.ids.length;
   return (b) => Math.min(block, tokens - b * block) * lane.depth * RAW_BIT_COST;
 }
 
@@ -206,18 +260,27 @@ export function chooseParameters(lanes, offsets, eps) {
  */
 export function encodeLane(lane, grid, block) {
   const { offsets } = grid;
-  const { depth, bits } = lane;
+  const { depth, ids } = lane;
   const { chosen } = chooseOffsets(blockCosts(lane, grid, block), offsets, rawBlockCost(lane, block));
   const probabilities = grid.probabilities();
   const index = new OffsetIndex(offsets);
   const encoder = new BitEncoder();
+  /** @type {(v: number, bit: number, k: number) => void} */
+  const put = (v, bit, k) => encoder.encode(bit, probabilities[(grid.cell(v, k) + 1) * offsets + k]);
   for (const [b, k] of chosen.entries()) {
     index.learn(k, encoder);
-    const end = Math.min((b + 1) * block * depth, bits.length);
-    for (let i = b * block * depth; i < end; i++) {
-      if (k === offsets) encoder.encode(bits[i], RAW_PROBABILITY);
-      else if (lane.coded[i]) {
-        encoder.encode(bits[i], probabilities[(grid.cell(lane.logOdds[i], k) + 1) * offsets + k]);
+    const end = Math.min((b + 1) * block, ids.length);
+    for (let t = b * block; t < end; t++) {
+      if (k === offsets) {
+        for (let d = depth - 1; d >= 0; d--) encoder.encode((ids[t] >> d) & 1, RAW_PROBABILITY);
+        continue;
+      }
+      const leads = grid.leads(lane.leads[t], k);
+      if (leads) put(lane.leaderLogOdds[t], lane.isLeader[t], k);
+      if (leads && lane.isLeader[t]) continue;
+      const odds = leads ? lane.others : lane.all;
+      for (let i = t * depth; i < (t + 1) * depth; i++) {
+        if (lane.coded[i]) put(odds[i], lane.bits[i], k);
       }
     }
   }
@@ -256,28 +319,49 @@ export class LaneDecoder {
   /**
    * The next token.
    *
-   * @param {Float64Array} masses the heap `[2^(D+1)]` of its row
+   * @param {Row} row `[V]`
+   * @param {Float64Array} masses room for a tree
    * @returns {number}
    */
-  decode(masses) {
+  decode(row, masses) {
     if (this.#left === 0) {
       this.#offset = this.#index.decode(this.#decoder);
       this.#left = this.#block;
     }
     this.#left -= 1;
     const k = this.#offset;
+    // Also finds rows that are not finite, which a raw block would not need.
+    const { id, lead } = leader(row);
+    if (k === this.#grid.offsets) return this.#decodeRaw();
+    const leads = this.#grid.leads(lead, k);
+    if (leads && this.#decodeBit(leaderLogOdds(row, id), k)) return id;
+    const found = this.#decodeTree(treeMasses(row, id, !leads, masses), k);
+    if (leads && found === id) throw new FormatError(`a lane's stream holds id ${id} where it says that it does not`);
+    return found;
+  }
+
+  /**
+   * @param {number} v
+   * @param {number} k
+   * @returns {number}
+   */
+  #decodeBit(v, k) {
     const { offsets } = this.#grid;
-    if (k === offsets) return this.#decodeRaw();
-    const probabilities = this.#grid.probabilities();
+    return this.#decoder.decode(this.#grid.probabilities()[(this.#grid.cell(v, k) + 1) * offsets + k]);
+  }
+
+  /**
+   * @param {Float64Array} masses
+   * @param {number} k
+   * @returns {number}
+   */
+  #decodeTree(masses, k) {
     const leaves = 1 << this.#depth;
     const end = leaves + this.#vocabSize;
     let node = 1;
     for (let height = this.#depth - 1; height >= 0; height--) {
       const hasRight = (2 * node + 1) << height < end;
-      const bit = hasRight
-        ? this.#decoder.decode(probabilities[(this.#grid.cell(logOdds(masses, node), k) + 1) * offsets + k])
-        : 0;
-      node = 2 * node + bit;
+      node = 2 * node + (hasRight ? this.#decodeBit(logOdds(masses, node), k) : 0);
     }
     return node - leaves;
   }

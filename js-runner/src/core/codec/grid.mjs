@@ -59,6 +59,16 @@ export function position(v) {
   return TWO_OVER_PI * Math.atan(Math.exp(Math.min(Math.max(v, -LIMIT), LIMIT) / 3));
 }
 
+/**
+ * How far the log-odds of a reader within `eps` may lie from the writer's.
+ *
+ * @param {number} eps
+ * @returns {number}
+ */
+export function guardOf(eps) {
+  return 2 * eps + SLACK;
+}
+
 /** A grid of `cells` cells that can be shifted by `offsets` offsets and withstands differences of `eps` nats. */
 export class Grid {
   /** @type {Uint16Array | undefined} */
@@ -72,7 +82,8 @@ export class Grid {
   constructor(cells, offsets, eps) {
     this.cells = cells;
     this.offsets = offsets;
-    this.guard = 2 * eps + SLACK;
+    this.eps = eps;
+    this.guard = guardOf(eps);
     this.shifts = Float64Array.from({ length: offsets }, (_, k) => offsetNumerator(k) / 65536);
   }
 
@@ -88,14 +99,48 @@ export class Grid {
   }
 
   /**
-   * Whether every reader within eps finds the same cell.
+   * Whether every reader whose log-odds lie within `guard` finds the same cell.
    *
    * @param {number} v
    * @param {number} k
+   * @param {number} guard
    * @returns {boolean}
    */
-  isSafe(v, k) {
-    return this.cell(v - this.guard, k) === this.cell(v + this.guard, k);
+  isSafe(v, k, guard) {
+    return this.cell(v - guard, k) === this.cell(v + guard, k);
+  }
+
+  /**
+   * How far a reader's log-odds of the leader may lie from the writer's.
+   *
+   * @param {number} v
+   * @returns {number}
+   */
+  leaderGuard(v) {
+    if (this.eps > 0.25) return this.guard;
+    return Math.min(2 * this.eps, this.eps + this.eps * (1 + 4 * this.eps) * Math.exp(-Math.abs(v))) + SLACK;
+  }
+
+  /**
+   * Whether a row with this lead has its token coded as leader or not, under offset `k`.
+   *
+   * @param {number} lead
+   * @param {number} k
+   * @returns {boolean}
+   */
+  leads(lead, k) {
+    return lead > 1 + this.shifts[k];
+  }
+
+  /**
+   * Whether every reader within eps finds the same of `leads`, and the same leader.
+   *
+   * @param {number} lead
+   * @param {number} k
+   * @returns {boolean}
+   */
+  leadsSafely(lead, k) {
+    return Math.abs(lead - (1 + this.shifts[k])) > this.guard;
   }
 
   /**

@@ -29,8 +29,7 @@ export class AdaptiveBit {
 
   /** Probability of 1. */
   probability() {
-    const p = Math.floor(((2 * this.ones + 1) * 65536) / (2 * (this.zeros + this.ones) + 2));
-    return Math.min(Math.max(p, 1), 65535);
+    return Math.floor(((this.ones + 2) * 65536) / (this.zeros + this.ones + 4));
   }
 
   /**

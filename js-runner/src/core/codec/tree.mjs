@@ -17,17 +17,26 @@ import { ModelError } from '../errors.mjs';
  */
 
 /**
- * The decisions of `n` known tokens, each `[n, D]`. Where `coded` is 0 the right half holds no id: the bit is 0 and nothing is coded.
+ * The decisions of `n` known tokens. Trees are `[n, D]`, and stand only where a writer can need them (see `path`). Where `coded` is 0
+ * the right half holds no id: the bit is 0 and nothing is coded.
  *
  * @typedef {object} Path
  * @property {number} depth
+ * @property {number} guard of the writer's eps
+ * @property {Uint32Array} ids `[n]`
+ * @property {Float64Array} leads `[n]`
+ * @property {Uint8Array} isLeader `[n]`
+ * @property {Float64Array} leaderLogOdds `[n]`
+ * @property {Float64Array} others log-odds in the tree without the leader
+ * @property {Float64Array} all log-odds in the tree of all ids
  * @property {Uint8Array} bits
- * @property {Float64Array} logOdds
  * @property {Uint8Array} coded
  */
 
 // Below this a weight no longer matters, but must stay above 0 so that no mass is.
 const LOWEST_EXPONENT = -600;
+// In place of the mass of a half that holds nothing but the leader that was left out.
+const LOWEST_MASS = 2 ** -1000;
 
 /**
  * The smallest D with 2^D >= vocabSize.
@@ -40,19 +49,76 @@ export function treeDepth(vocabSize) {
 }
 
 /**
- * Masses of all nodes of the tree over a row: `[V]` to a heap `[2^(D+1)]`, entry 0 unused.
+ * Finds a row's leader.
  *
- * @param {Row} row
- * @param {Float64Array} [out] the result of an earlier call for as many logits; it is written over
- * @returns {Float64Array}
+ * @param {Row} row `[V]`
+ * @returns {{ id: number, lead: number }}
  * @throws {ModelError} a logit is not finite
  */
-export function treeMasses(row, out) {
+export function leader(row) {
+  let id = 0;
+  let first = Number.NEGATIVE_INFINITY;
+  let second = Number.NEGATIVE_INFINITY;
+  let finite = 0;
+  for (let i = 0; i < row.length; i++) {
+    const l = row[i];
+    // NaN for a NaN and for both infinities, and it stays NaN.
+    finite += l - l;
+    if (l > first) {
+      second = first;
+      first = l;
+      id = i;
+    } else if (l > second) {
+      second = l;
+    }
+  }
+  if (finite !== 0) refuseRow(row);
+  return { id, lead: first - second };
+}
+
+/**
+ * Log-odds of the leader against all others.
+ *
+ * @param {Row} row `[V]`
+ * @param {number} id the leader
+ * @returns {number}
+ */
+export function leaderLogOdds(row, id) {
+  return -Math.log(otherSum(row, id));
+}
+
+/**
+ * Sum of the weights of all ids but the leader, whose weight is 1.
+ *
+ * @param {Row} row
+ * @param {number} id
+ * @returns {number}
+ */
+function otherSum(row, id) {
+  const m = row[id];
+  let sum = 0;
+  for (let i = 0; i < row.length; i++) {
+    if (i !== id) sum += Math.exp(Math.max(row[i] - m, LOWEST_EXPONENT));
+  }
+  return sum;
+}
+
+/**
+ * Masses of all nodes of the tree over a row: `[V]` to a heap `[2^(D+1)]`, entry 0 unused.
+ *
+ * @param {Row} row finite
+ * @param {number} leaderId
+ * @param {boolean} withLeader whether the leader has its weight, or is left out
+ * @param {Float64Array} [out] the result of an earlier call for as many logits; it is written over
+ * @returns {Float64Array}
+ */
+export function treeMasses(row, leaderId, withLeader, out) {
   const vocabSize = row.length;
   const leaves = 1 << treeDepth(vocabSize);
   const masses = out ?? new Float64Array(2 * leaves);
-  const m = rowMaximum(row);
+  const m = row[leaderId];
   for (let i = 0; i < vocabSize; i++) masses[leaves + i] = Math.exp(Math.max(row[i] - m, LOWEST_EXPONENT));
+  if (!withLeader) masses[leaves + leaderId] = 0;
   for (let n = leaves - 1; n >= 1; n--) masses[n] = masses[2 * n] + masses[2 * n + 1];
   return masses;
 }
@@ -65,7 +131,8 @@ export function treeMasses(row, out) {
  * @returns {number}
  */
 export function logOdds(masses, node) {
-  return Math.log(masses[2 * node + 1]) - Math.log(masses[2 * node]);
+  const right = Math.max(masses[2 * node + 1], LOWEST_MASS);
+  return Math.log(right) - Math.log(Math.max(masses[2 * node], LOWEST_MASS));
 }
 
 /**
@@ -73,28 +140,60 @@ export function logOdds(masses, node) {
  *
  * @param {number} tokens
  * @param {number} depth
+ * @param {number} guard of the writer's eps
  * @returns {Path}
  */
-export function emptyPath(tokens, depth) {
+export function emptyPath(tokens, depth, guard) {
   const decisions = tokens * depth;
   return {
     depth,
+    guard,
+    ids: new Uint32Array(tokens),
+    leads: new Float64Array(tokens),
+    isLeader: new Uint8Array(tokens),
+    leaderLogOdds: new Float64Array(tokens),
+    others: new Float64Array(decisions),
+    all: new Float64Array(decisions),
     bits: new Uint8Array(decisions),
-    logOdds: new Float64Array(decisions),
     coded: new Uint8Array(decisions),
   };
 }
 
 /**
- * The decisions of a known token, written to place `token` of `out`.
+ * The decisions of a known token, written to place `token` of `out`. A tree is built only where some offset of a grid can ask for
+ * it: the threshold of a lead is 1 to 2, and a lead within the guard of it is not safe.
  *
- * @param {Float64Array} masses `[2^(D+1)]`
+ * @param {Row} row `[V]`
+ * @param {number} id
+ * @param {Path} out
+ * @param {number} token
+ * @param {Float64Array} masses room for a tree
+ * @returns {number} the token's log-prob
+ * @throws {ModelError} a logit is not finite
+ */
+export function path(row, id, out, token, masses) {
+  const { id: leaderId, lead } = leader(row);
+  const sum = otherSum(row, leaderId);
+  out.ids[token] = id;
+  out.leads[token] = lead;
+  out.isLeader[token] = Number(id === leaderId);
+  out.leaderLogOdds[token] = -Math.log(sum);
+  if (lead > 1 - out.guard && id !== leaderId) {
+    treePath(treeMasses(row, leaderId, false, masses), id, row.length, out, out.others, token);
+  }
+  if (lead < 2 + out.guard) treePath(treeMasses(row, leaderId, true, masses), id, row.length, out, out.all, token);
+  return row[id] - row[leaderId] - Math.log(1 + sum);
+}
+
+/**
+ * @param {Float64Array} masses
  * @param {number} id
  * @param {number} vocabSize
  * @param {Path} out
+ * @param {Float64Array} odds
  * @param {number} token
  */
-export function path(masses, id, vocabSize, out, token) {
+function treePath(masses, id, vocabSize, out, odds, token) {
   const depth = out.depth;
   const end = (1 << depth) + vocabSize;
   const leaf = (1 << depth) + id;
@@ -104,7 +203,7 @@ export function path(masses, id, vocabSize, out, token) {
     const i = token * depth + d;
     out.bits[i] = (leaf >> height) & 1;
     if ((2 * node + 1) << height < end) {
-      out.logOdds[i] = logOdds(masses, node);
+      odds[i] = logOdds(masses, node);
       out.coded[i] = 1;
     }
   }
@@ -115,12 +214,11 @@ export function path(masses, id, vocabSize, out, token) {
  *
  * @param {Row} row
  * @param {number} id
- * @param {Float64Array} [masses] of the row, where they are at hand: the root's is the sum
  * @returns {number}
  */
-export function logProb(row, id, masses) {
-  const m = rowMaximum(row);
-  return row[id] - m - (masses ? Math.log(masses[1]) : logSum(row, m));
+export function logProb(row, id) {
+  const m = row[leader(row).id];
+  return row[id] - m - logSum(row, m);
 }
 
 /**
@@ -131,7 +229,7 @@ export function logProb(row, id, masses) {
  * @returns {Float64Array}
  */
 export function logProbs(row, out = new Float64Array(row.length)) {
-  const m = rowMaximum(row);
+  const m = row[leader(row).id];
   const sum = logSum(row, m);
   for (let i = 0; i < row.length; i++) out[i] = row[i] - m - sum;
   return out;
@@ -150,23 +248,12 @@ function logSum(row, m) {
 
 /**
  * @param {Row} row
- * @returns {number}
+ * @returns {never}
  */
-function rowMaximum(row) {
-  let m = Number.NEGATIVE_INFINITY;
-  let finite = true;
-  for (let i = 0; i < row.length; i++) {
-    const l = row[i];
-    // l - l is NaN for a NaN and for both infinities.
-    if (l - l !== 0) finite = false;
-    if (l > m) m = l;
-  }
-  if (!finite) {
-    const id = row.findIndex((l) => !Number.isFinite(l));
-    throw new ModelError(
-      `the model gave the logit ${row[id]} for id ${id}`,
-      'the graph does not work on this runtime; try another variant or --graph-optimization disabled',
-    );
-  }
-  return m;
+function refuseRow(row) {
+  const id = row.findIndex((l) => !Number.isFinite(l));
+  throw new ModelError(
+    `the model gave the logit ${row[id]} for id ${id}`,
+    'the graph does not work on this runtime; try another variant or --graph-optimization disabled',
+  );
 }

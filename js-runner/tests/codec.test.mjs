@@ -4,15 +4,14 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
 import { chooseParameters, encodeLane, LaneDecoder } from '../src/core/codec/block.mjs';
-import { Grid } from '../src/core/codec/grid.mjs';
+import { Grid, guardOf } from '../src/core/codec/grid.mjs';
 import { BitDecoder, BitEncoder, StreamEnd } from '../src/core/codec/range-coder.mjs';
-import { emptyPath, logProb, logProbs, path, treeDepth, treeMasses } from '../src/core/codec/tree.mjs';
+import { emptyPath, leader, logProb, logProbs, path, treeDepth } from '../src/core/codec/tree.mjs';
 import { FormatError, ModelError } from '../src/core/errors.mjs';
 import { asRow, float16Values } from '../src/core/model/source.mjs';
 import { Lcg } from './support/lcg.mjs';
 
 const OFFSETS = 32;
-const SLACK = 2 ** -30;
 
 suite('arithmetic coder', () => {
   const events = fc.array(fc.record({ bit: fc.integer({ min: 0, max: 1 }), p: fc.integer({ min: 1, max: 65535 }) }), {
@@ -58,16 +57,15 @@ suite('tree', () => {
       fc.property(fc.integer({ min: 2, max: 300 }), fc.nat(), fc.nat(), (vocabSize, seed, pick) => {
         const row = new Lcg(seed).drawRow(vocabSize, 16);
         const id = pick % vocabSize;
-        const lane = emptyPath(1, treeDepth(vocabSize));
-        const masses = treeMasses(row);
-        path(masses, id, vocabSize, lane, 0);
-        let sum = 0;
-        for (const [d, bit] of lane.bits.entries()) {
-          if (lane.coded[d]) sum -= Math.log1p(Math.exp(bit ? -lane.logOdds[d] : lane.logOdds[d]));
-          else assert.equal(bit, 0);
-        }
-        assert.ok(Math.abs(sum - logProb(row, id)) < 1e-11);
-        assert.ok(Math.abs(logProb(row, id, masses) - logProb(row, id)) < 1e-12);
+        // With a guard as wide as this, every row has both its forms.
+        const lane = emptyPath(1, treeDepth(vocabSize), 100);
+        const found = path(row, id, lane, 0, new Float64Array(2 << lane.depth));
+        const inTree = sumOfDecisions(lane, lane.all);
+        const first = lane.leaderLogOdds[0];
+        const asLeader = lane.isLeader[0]
+          ? -Math.log1p(Math.exp(-first))
+          : sumOfDecisions(lane, lane.others) - Math.log1p(Math.exp(first));
+        for (const sum of [inTree, asLeader, found]) assert.ok(Math.abs(sum - logProb(row, id)) < 1e-11);
         assert.equal(logProbs(row)[id], logProb(row, id));
       }),
     );
@@ -77,7 +75,7 @@ suite('tree', () => {
     test(`refuses a logit that is ${wrong}`, () => {
       const row = new Float32Array(5);
       row[3] = wrong;
-      for (const use of [treeMasses, logProbs, (/** @type {Float32Array} */ each) => logProb(each, 0)]) {
+      for (const use of [leader, logProbs, (/** @type {Float32Array} */ each) => logProb(each, 0)]) {
         assert.throws(
           () => use(row),
           (error) => error instanceof ModelError && /for id 3/.test(error.message),
@@ -123,13 +121,14 @@ suite('lanes', () => {
           eps: fc.constantFrom(...EPS),
         }),
         ({ vocabSize, tokens, seed, cells, block, offsets, eps }) => {
-          const { rows, ids, lane } = drawLane(vocabSize, tokens, seed);
+          const { rows, ids, lane } = drawLane(vocabSize, tokens, seed, eps);
           const grid = new Grid(cells, offsets, eps);
           const stream = encodeLane(lane, grid, block);
           const limit = 8 + 2 * lane.depth * tokens + 2 * offsets * Math.ceil(tokens / block);
           assert.ok(stream.length <= limit, 'the stream is longer than a container allows');
           const decoder = new LaneDecoder(stream, grid, block, vocabSize);
-          for (const [i, row] of rows.entries()) assert.equal(decoder.decode(treeMasses(row)), ids[i]);
+          const masses = new Float64Array(2 << lane.depth);
+          for (const [i, row] of rows.entries()) assert.equal(decoder.decode(row, masses), ids[i]);
         },
       ),
     );
@@ -139,29 +138,30 @@ suite('lanes', () => {
     test(`hold against the worst reader within eps = ${eps}`, () => {
       let decisions = 0;
       for (let seed = 1; decisions < 50_000; seed++) {
-        const { rows, ids, lane } = drawLane(1 + (seed % 500) * 3 + 1, 150, seed);
+        const { rows, ids, lane } = drawLane(1 + (seed % 500) * 3 + 1, 150, seed, eps);
         const { cells, block } = chooseParameters([lane], OFFSETS, eps);
         const grid = new Grid(cells, OFFSETS, eps);
         const decoder = new LaneDecoder(encodeLane(lane, grid, block), grid, block, rows[0].length);
         const noise = new Lcg(seed + 1000);
+        const masses = new Float64Array(2 << lane.depth);
         for (const [i, row] of rows.entries()) {
-          // Every decision is off by as much as it can be: each half by eps, in opposite directions.
-          const masses = shiftEveryDecision(treeMasses(row), () => (noise.draw() % 2 ? 1 : -1) * (2 * eps + SLACK / 2));
-          assert.equal(decoder.decode(masses), ids[i], `token ${i} of seed ${seed}`);
+          const seen = worstRow(row, eps, noise);
+          assert.equal(decoder.decode(seen, masses), ids[i], `token ${i} of seed ${seed}`);
         }
-        decisions += lane.coded.reduce((sum, coded) => sum + coded, 0);
+        decisions += ids.length + lane.coded.reduce((sum, coded) => sum + coded, 0);
       }
     });
   }
 
   test('escape where no offset is safe, at one bit a bit', () => {
-    const { rows, ids, lane } = drawLane(64, 40, 5);
+    const { rows, ids, lane } = drawLane(64, 40, 5, 0.5);
     // With one offset and a guard as wide as many cells, nothing is safe.
     const grid = new Grid(4096, 1, 0.5);
     const stream = encodeLane(lane, grid, 8);
     assert.ok(stream.length >= (40 * 6) / 8 && stream.length <= (40 * 6) / 8 + 3);
     const decoder = new LaneDecoder(stream, grid, 8, 64);
-    for (const [i, row] of rows.entries()) assert.equal(decoder.decode(treeMasses(row)), ids[i]);
+    const masses = new Float64Array(2 << lane.depth);
+    for (const [i, row] of rows.entries()) assert.equal(decoder.decode(row, masses), ids[i]);
   });
 
   test('report an escaped id that the vocabulary has not', () => {
@@ -169,7 +169,7 @@ suite('lanes', () => {
     encoder.encode(1, 32768);
     for (const bit of [1, 1]) encoder.encode(bit, 32768);
     const decoder = new LaneDecoder(encoder.finish(), new Grid(2, 1, 0), 1, 3);
-    assert.throws(() => decoder.decode(treeMasses(new Float32Array(3))), FormatError);
+    assert.throws(() => decoder.decode(new Float32Array(3), new Float64Array(8)), FormatError);
   });
 });
 
@@ -177,36 +177,62 @@ suite('lanes', () => {
  * @param {number} vocabSize
  * @param {number} tokens
  * @param {number} seed
+ * @param {number} eps
  */
-function drawLane(vocabSize, tokens, seed) {
+function drawLane(vocabSize, tokens, seed, eps) {
   const lcg = new Lcg(seed);
-  const lane = emptyPath(tokens, treeDepth(vocabSize));
+  const lane = emptyPath(tokens, treeDepth(vocabSize), guardOf(eps));
   const rows = Array.from({ length: tokens }, () => lcg.drawRow(vocabSize, 8));
   const ids = rows.map((row) => lcg.drawToken(row));
-  for (const [i, row] of rows.entries()) path(treeMasses(row), ids[i], vocabSize, lane, i);
+  const masses = new Float64Array(2 << lane.depth);
+  for (const [i, row] of rows.entries()) path(row, ids[i], lane, i, masses);
   return { rows, ids, lane };
 }
 
 /**
- * Masses whose log-odds differ by `shift()` at every node.
+ * The log-prob that the decisions of a lane's only token give it in a tree.
  *
- * @param {Float64Array} masses
- * @param {() => number} shift
+ * @param {import('../src/core/codec/tree.mjs').Path} lane
+ * @param {Float64Array} odds
  */
-function shiftEveryDecision(masses, shift) {
-  const shifted = new Float64Array(masses.length);
-  shifted[1] = 1;
-  for (let node = 1; node < masses.length / 2; node++) {
-    const left = masses[2 * node];
-    const right = masses[2 * node + 1];
-    if (left === 0 || right === 0) {
-      shifted[2 * node] = left === 0 ? 0 : shifted[node];
-      shifted[2 * node + 1] = right === 0 ? 0 : shifted[node];
-      continue;
-    }
-    const v = Math.log(right) - Math.log(left) + shift();
-    shifted[2 * node] = shifted[node] / (1 + Math.exp(v));
-    shifted[2 * node + 1] = shifted[node] / (1 + Math.exp(-v));
+function sumOfDecisions(lane, odds) {
+  let sum = 0;
+  for (const [d, bit] of lane.bits.entries()) {
+    if (lane.coded[d]) sum -= Math.log1p(Math.exp(bit ? -odds[d] : odds[d]));
+    else assert.equal(bit, 0);
   }
-  return shifted;
+  return sum;
+}
+
+/**
+ * A row whose log-probs differ from `row`'s by up to eps, all in the same two directions: the leader against the others, the ids
+ * with some bit against those without, or at random. Renormalising moves every log-prob, so the push is scaled until none is further
+ * than eps.
+ *
+ * @param {import('../src/core/codec/tree.mjs').Row} row
+ * @param {number} eps
+ * @param {Lcg} noise
+ * @returns {Float64Array}
+ */
+function worstRow(row, eps, noise) {
+  const known = logProbs(row);
+  const kind = noise.draw() % 3;
+  const flip = noise.draw() % 2 ? 1 : -1;
+  const first = leader(row).id;
+  const bit = noise.draw() % treeDepth(row.length);
+  const signs = Float64Array.from(row, (_, i) => {
+    if (kind === 0) return i === first ? flip : -flip;
+    if (kind === 1) return (i >> bit) & 1 ? flip : -flip;
+    return noise.draw() % 2 ? 1 : -1;
+  });
+  let push = eps;
+  let shift = 0;
+  for (let round = 0; round < 20; round++) {
+    shift = Math.log(known.reduce((sum, logProb, i) => sum + Math.exp(logProb + push * signs[i]), 0));
+    push *= Math.min(1, eps / (push + Math.abs(shift)) || 1);
+  }
+  shift = Math.log(known.reduce((sum, logProb, i) => sum + Math.exp(logProb + push * signs[i]), 0));
+  const seen = known.map((logProb, i) => logProb + push * signs[i] - shift);
+  for (const [i, logProb] of seen.entries()) assert.ok(Math.abs(logProb - known[i]) <= eps + 1e-12);
+  return seen;
 }

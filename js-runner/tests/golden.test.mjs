@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { candidates, chooseParameters, encodeLane, LaneDecoder } from '../src/core/codec/block.mjs';
-import { bitCost, Grid, offsetNumerator, position } from '../src/core/codec/grid.mjs';
+import { bitCost, Grid, guardOf, offsetNumerator, position } from '../src/core/codec/grid.mjs';
 import { PROBABILITY_TABLE } from '../src/core/codec/probability-table.mjs';
 import { AdaptiveBit, BitDecoder, BitEncoder } from '../src/core/codec/range-coder.mjs';
-import { emptyPath, logProb, path, treeDepth, treeMasses } from '../src/core/codec/tree.mjs';
+import { emptyPath, leader, leaderLogOdds, logProb, path, treeDepth } from '../src/core/codec/tree.mjs';
 import { epsValue, parseEps } from '../src/core/container/eps.mjs';
 import { toHex } from '../src/core/container/layout.mjs';
 import { sha256Hex } from '../src/core/model/provenance.mjs';
@@ -75,7 +75,7 @@ suite('golden vectors', () => {
   check('cells', ({ cells, eps, k, v, cell, is_safe, probability }) => {
     const grid = new Grid(cells, 64, epsOf(eps));
     assert.equal(grid.cell(float64OfHex(v), k), cell);
-    assert.equal(grid.isSafe(float64OfHex(v), k), is_safe);
+    assert.equal(grid.isSafe(float64OfHex(v), k, grid.guard), is_safe);
     assert.equal(grid.probability(cell, k), probability);
   });
 
@@ -109,35 +109,57 @@ suite('golden vectors', () => {
   check('trees', (vector) => {
     const row = rowOf(vector);
     const depth = treeDepth(row.length);
-    const found = emptyPath(1, depth);
-    path(treeMasses(row), vector.id, row.length, found, 0);
+    // With a guard as wide as this, every row has both its forms.
+    const found = emptyPath(1, depth, 100);
+    path(row, vector.id, found, 0, new Float64Array(2 << depth));
+    const odds = vector.leader_left_out ? found.others : found.all;
     assert.deepEqual(Array.from(found.bits), idBits(vector.id, depth));
     const coded = Array.from(found.coded.keys()).filter((d) => found.coded[d]);
     assert.equal(coded.map((d) => found.bits[d]).join(''), vector.bits);
     for (const [i, d] of coded.entries()) {
       const expected = float64OfHex(vector.log_odds[i]);
-      assertClose(found.logOdds[d], expected, 1e-12 * Math.max(1, Math.abs(expected)));
+      assertClose(odds[d], expected, 1e-12 * Math.max(1, Math.abs(expected)));
     }
     const expected = float64OfHex(vector.log_prob);
     assertClose(logProb(row, vector.id), expected, 1e-12 * Math.max(1, Math.abs(expected)));
   });
 
+  check('leaders', (vector) => {
+    const row = rowOf(vector);
+    const { id, lead } = leader(row);
+    assert.equal(id, vector.leader);
+    assert.equal(lead, float64OfHex(vector.lead));
+    const expected = float64OfHex(vector.leader_log_odds);
+    assertClose(leaderLogOdds(row, id), expected, 1e-12 * Math.max(1, Math.abs(expected)));
+  });
+
+  check('leads', ({ eps, k, lead, leads, leads_safely }) => {
+    const grid = new Grid(8, 64, epsOf(eps));
+    assert.equal(grid.leads(float64OfHex(lead), k), leads);
+    assert.equal(grid.leadsSafely(float64OfHex(lead), k), leads_safely);
+  });
+
+  check('leader_guards', ({ eps, v, leader_guard }) =>
+    assertClose(new Grid(8, 64, epsOf(eps)).leaderGuard(float64OfHex(v)), float64OfHex(leader_guard), 1e-15),
+  );
+
   check('lanes', ({ seed, tokens, vocab_size, spread, eps, offsets, cells, block, chosen, stream }) => {
     const lcg = new Lcg(seed);
-    const lane = emptyPath(tokens, treeDepth(vocab_size));
+    const lane = emptyPath(tokens, treeDepth(vocab_size), guardOf(epsOf(eps)));
+    const masses = new Float64Array(2 << lane.depth);
     const rows = [];
     const ids = [];
     for (let token = 0; token < tokens; token++) {
       rows.push(lcg.drawRow(vocab_size, spread));
       ids.push(lcg.drawToken(rows[token]));
-      path(treeMasses(rows[token]), ids[token], vocab_size, lane, token);
+      path(rows[token], ids[token], lane, token, masses);
     }
     const grid = new Grid(cells, offsets, epsOf(eps));
     assert.equal(toHex(encodeLane(lane, grid, block)), stream);
     if (chosen) assert.deepEqual(chooseParameters([lane], offsets, epsOf(eps)), { cells, block });
     const decoder = new LaneDecoder(Buffer.from(stream, 'hex'), grid, block, vocab_size);
     assert.deepEqual(
-      rows.map((row) => decoder.decode(treeMasses(row))),
+      rows.map((row) => decoder.decode(row, masses)),
       ids,
     );
   });

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from llmzip.codec.block import LaneDecoder, candidates, choose_parameters, encode_lane
-from llmzip.codec.grid import Grid, bit_cost, offset_numerator, position, probability_table
+from llmzip.codec.block import candidates, choose_parameters, encode_lane
+from llmzip.codec.grid import Grid, bit_cost, guard_of, offset_numerator, position, probability_table
 from llmzip.codec.range_coder import AdaptiveBit, BitDecoder, BitEncoder
-from llmzip.codec.tree import log_prob, path, tree_depth, tree_masses
+from llmzip.codec.tree import leaders, log_prob, path, tree_depth
 from llmzip.compressor import CompressSettings, compress, decompress
 from llmzip.container.eps import Eps
 from llmzip.model.context import ContextPolicy
 from llmzip.model.source import LanguageModel
 from support import golden
+from support.lanes import decode_lane
 
 
 def check_close(found: float, bits: str, tolerance: float) -> None:
@@ -52,7 +53,7 @@ def test_cells() -> None:
         grid = Grid(vector["cells"], 32, Eps.parse(vector["eps"]).value)
         v, k = golden.f64(vector["v"]), vector["k"]
         assert grid.scalar_cell(v, k) == grid.cell(np.array([v]), k)[0] == vector["cell"]
-        assert grid.is_safe(np.array([v]), k)[0] == vector["is_safe"]
+        assert grid.is_safe(np.array([v]), k, grid.guard)[0] == vector["is_safe"]
         assert grid.probability(vector["cell"], k) == vector["probability"]
 
 
@@ -86,19 +87,45 @@ def test_tree_depths() -> None:
         assert tree_depth(vector["vocab_size"]) == vector["depth"]
 
 
+def row_of(vector: Any) -> Any:
+    """The row that a vector states, `[1, V]`."""
+    if "row" in vector:
+        kind = ">f4" if vector["type"] == "float32" else ">f2"
+        return np.frombuffer(bytes.fromhex("".join(vector["row"])), kind)[np.newaxis]
+    return golden.Lcg(vector["seed"]).draw_row(vector["vocab_size"], vector["spread"])[np.newaxis]
+
+
+def test_leaders() -> None:
+    for vector in golden.vectors("leaders"):
+        found = leaders(row_of(vector))
+        assert found.ids[0] == vector["leader"]
+        assert found.leads[0] == golden.f64(vector["lead"])
+        check_close(found.log_odds[0], vector["leader_log_odds"], 1e-12)
+
+
+def test_leads() -> None:
+    for vector in golden.vectors("leads"):
+        grid, lead = Grid(8, 64, Eps.parse(vector["eps"]).value), np.array([golden.f64(vector["lead"])])
+        assert grid.leads(lead, vector["k"])[0] == vector["leads"]
+        assert grid.leads_safely(lead, vector["k"])[0] == vector["leads_safely"]
+
+
+def test_leader_guards() -> None:
+    for vector in golden.vectors("leader_guards"):
+        guard = Grid(8, 32, Eps.parse(vector["eps"]).value).leader_guard(np.array([golden.f64(vector["v"])]))[0]
+        assert abs(guard - golden.f64(vector["leader_guard"])) <= 1e-15
+
+
 def test_trees() -> None:
     for vector in golden.vectors("trees"):
-        if isinstance(vector.get("row"), list):
-            kind = ">f4" if vector["type"] == "float32" else ">f2"
-            row = np.frombuffer(bytes.fromhex("".join(vector["row"])), kind)
-        else:
-            row = golden.Lcg(vector["seed"]).draw_row(vector["vocab_size"], vector["spread"])
-        ids = np.array([vector["id"]])
-        found = path(tree_masses(row[np.newaxis]), ids, len(row))
+        row, ids = row_of(vector), np.array([vector["id"]])
+        # A guard without end asks for both trees.
+        found = path(row, ids, np.inf)
+        odds = found.others if vector["leader_left_out"] else found.all
         assert "".join(map(str, found.bits[found.coded])) == vector["bits"]
-        for odds, bits in zip(found.log_odds[found.coded], vector["log_odds"], strict=True):
-            check_close(odds, bits, 1e-12)
-        check_close(log_prob(row[np.newaxis], ids)[0], vector["log_prob"], 1e-12)
+        for v, bits in zip(odds[found.coded], vector["log_odds"], strict=True):
+            check_close(v, bits, 1e-12)
+        check_close(log_prob(row, ids)[0], vector["log_prob"], 1e-12)
 
 
 def test_candidates() -> None:
@@ -113,14 +140,12 @@ def test_lanes(vector: Any) -> None:
     for _ in range(vector["tokens"]):
         rows.append(lcg.draw_row(vocab_size, vector["spread"]))
         ids.append(lcg.draw_token(rows[-1]))
-    masses = tree_masses(np.array(rows))
-    lane = path(masses, np.array(ids), vocab_size)
+    lane = path(np.array(rows), np.array(ids), guard_of(eps))
     if vector["chosen"]:
         assert choose_parameters([lane], vector["offsets"], eps) == (vector["cells"], vector["block"])
     grid = Grid(vector["cells"], vector["offsets"], eps)
     assert encode_lane(lane, grid, vector["block"]).hex() == vector["stream"]
-    decoder = LaneDecoder(bytes.fromhex(vector["stream"]), grid, vector["block"], vocab_size)
-    assert [decoder.decode(each) for each in masses] == ids
+    assert decode_lane(bytes.fromhex(vector["stream"]), np.array(rows), grid, vector["block"]) == ids
 
 
 @pytest.mark.parametrize("allows_batch", [True, False])

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 from llmzip.codec.block import LaneDecoder, candidates, choose_parameters, encode_lane
 from llmzip.codec.grid import Grid, guard_of
 from llmzip.codec.range_coder import BitEncoder
-from llmzip.codec.tree import leaders, log_prob, path, tree_masses
+from llmzip.codec.tree import log_prob, path
 from llmzip.errors import FormatError
 from support import reference
+from support.lanes import decode_lane
 from support.synthetic import SyntheticSource
 
 EPS = [0.0, 1e-6, 5e-5, 1e-3, 2e-2, 0.9]
@@ -26,18 +27,6 @@ def draw_lane(seed: int, tokens: int, vocab_size: int, noise: float = 0.0) -> tu
     return np.array(rows), np.array(ids, np.int64)
 
 
-def decode(stream: bytes, rows: np.ndarray, grid: Grid, block: int) -> list[int]:
-    decoder, found = LaneDecoder(stream, grid, block, rows.shape[1]), leaders(rows)
-
-    def token(i: int) -> int:
-        def masses(with_leader: bool) -> np.ndarray:
-            return tree_masses(found.weights[i : i + 1], found.ids[i : i + 1] if with_leader else None)[0]
-
-        return decoder.decode(int(found.ids[i]), float(found.leads[i]), float(found.log_odds[i]), masses)
-
-    return [token(i) for i in range(len(rows))]
-
-
 def entropy_of(rows: np.ndarray, ids: np.ndarray) -> float:
     return float(-log_prob(rows, ids).sum() / np.log(2))
 
@@ -53,7 +42,7 @@ def test_streams_and_choices_match_the_reference(eps: float, vocab_size: int) ->
     for (rows, ids), lane in zip(lanes, paths, strict=True):
         stream = encode_lane(lane, grid, choice.block)
         assert stream == reference.lane(rows.tolist(), ids.tolist(), 32, eps, *choice)[0]
-        assert decode(stream, rows, grid, choice.block) == ids.tolist()
+        assert decode_lane(stream, rows, grid, choice.block) == ids.tolist()
 
 
 @given(
@@ -75,7 +64,7 @@ def test_a_reader_within_eps_decodes_any_choice(
     stream = encode_lane(path(rows, ids, guard_of(eps)), grid, block)
     for noise in (0.0, eps, -eps):
         noisy, _ = draw_lane(seed, tokens, vocab_size, noise)
-        assert decode(stream, noisy, grid, block) == ids.tolist()
+        assert decode_lane(stream, noisy, grid, block) == ids.tolist()
 
 
 def test_a_reader_far_beyond_eps_is_not_what_the_codec_promises() -> None:
@@ -84,7 +73,7 @@ def test_a_reader_far_beyond_eps_is_not_what_the_codec_promises() -> None:
     stream = encode_lane(path(rows, ids, guard_of(1e-5)), grid, 64)
     noisy, _ = draw_lane(3, 200, 57, noise=0.05)
     try:
-        assert decode(stream, noisy, grid, 64) != ids.tolist()
+        assert decode_lane(stream, noisy, grid, 64) != ids.tolist()
     except FormatError as error:
         assert "stream" in error.message  # noqa: PT017 - both ends are right, only silence would not be
 
@@ -110,7 +99,7 @@ def test_a_raw_id_outside_the_vocabulary_is_an_error() -> None:
     for bit in (1, 1):
         encoder.encode(bit, 32768)
     with pytest.raises(FormatError, match="id 3, the vocabulary has 3"):
-        decode(encoder.finish(), np.zeros((1, 3)), Grid(4, 1, 0.01), 4)
+        decode_lane(encoder.finish(), np.zeros((1, 3)), Grid(4, 1, 0.01), 4)
 
 
 def test_an_id_that_was_said_not_to_be_is_an_error() -> None:

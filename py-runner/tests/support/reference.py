@@ -9,6 +9,7 @@ from pathlib import Path
 
 TABLE_FILE = Path(__file__).parents[3] / "golden" / "codec" / "probability_table.bin"
 TABLE = [int.from_bytes(TABLE_FILE.read_bytes()[i : i + 2], "little") for i in range(0, 8192, 2)]
+Step = tuple[int, float]
 LADDER = [2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048]
 
 
@@ -113,13 +114,25 @@ def decisions(row: list[float], token: int, without: int | None = None) -> list[
     return out
 
 
+@cache
+def known(row: tuple[float, ...], token: int) -> tuple[int, float, float, list[Step], list[Step]]:
+    """A row's leader, lead and log-odds, and the token's decisions without the leader and in the tree of all ids."""
+    first, lead, odds = leader(list(row))
+    without = [] if token == first else [step for step in decisions(list(row), token, first) if step]
+    return first, lead, odds, without, [step for step in decisions(list(row), token) if step]
+
+
+@cache
+def position(v: float) -> float:
+    return (2 / math.pi) * math.atan(math.exp(min(max(v, -30), 30) / 3))
+
+
 class Grid:
     def __init__(self, cells: int, eps: float) -> None:
         self.cells, self.eps, self.guard = cells, eps, 2 * eps + 2.0**-30
 
     def cell(self, v: float, k: int) -> int:
-        position = (2 / math.pi) * math.atan(math.exp(min(max(v, -30), 30) / 3))
-        return math.floor(self.cells * position - ((k * 40503) % 65536) / 65536)
+        return math.floor(self.cells * position(v) - ((k * 40503) % 65536) / 65536)
 
     def is_safe(self, v: float, k: int, guard: float) -> bool:
         return self.cell(v - guard, k) == self.cell(v + guard, k)
@@ -131,25 +144,28 @@ class Grid:
 
     def steps(self, row: list[float], token: int, k: int) -> list[tuple[int, float, bool]]:
         """Bit, log-odds and safety of every decision that codes a token under an offset."""
-        first, lead, odds = leader(row)
+        first, lead, odds, without, every = known(tuple(row), token)
         threshold = 1 + ((k * 40503) % 65536) / 65536
         certain = abs(lead - threshold) > self.guard
         if lead > threshold:
             out = [(int(token == first), odds, certain and self.is_safe(odds, k, self.leader_guard(odds)))]
-            tree = decisions(row, token, first) if token != first else []
+            tree = without
         else:
-            out, tree = [], decisions(row, token)
-        out += [
-            (step[0], step[1], certain and self.is_safe(step[1], k, self.guard)) for step in tree if step is not None
-        ]
+            out, tree = [], every
+        out += [(bit, v, certain and self.is_safe(v, k, self.guard)) for bit, v in tree]
         return out
 
     def probability(self, c: int, k: int) -> int:
-        """Through the middle of the cell as an exact fraction."""
-        low = min(max(Fraction(c) + Fraction((k * 40503) % 65536, 65536), Fraction(0)), Fraction(self.cells))
-        high = min(max(Fraction(c + 1) + Fraction((k * 40503) % 65536, 65536), Fraction(0)), Fraction(self.cells))
-        middle = (low + high) / 2 / self.cells
-        return TABLE[min(math.floor(middle * 4096), 4095)]
+        return probability(self.cells, c, k)
+
+
+@cache
+def probability(cells: int, c: int, k: int) -> int:
+    """Through the middle of the cell as an exact fraction."""
+    low = min(max(Fraction(c) + Fraction((k * 40503) % 65536, 65536), Fraction(0)), Fraction(cells))
+    high = min(max(Fraction(c + 1) + Fraction((k * 40503) % 65536, 65536), Fraction(0)), Fraction(cells))
+    middle = (low + high) / 2 / cells
+    return TABLE[min(math.floor(middle * 4096), 4095)]
 
 
 def offset_steps(k: int, adaptive: list[Adaptive]) -> list[tuple[int, int]]:

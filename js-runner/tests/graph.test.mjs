@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { WireType } from '@bufbuild/protobuf/wire';
 import { ModelError } from '../src/core/errors.mjs';
-import { readGraphContent } from '../src/core/model/graph.mjs';
+import { readGraphFacts } from '../src/core/model/graph.mjs';
 import { batchPolicy } from '../src/core/model/signature.mjs';
 import { field, makeGraph, message, node, text } from './support/onnx.mjs';
 
@@ -63,7 +63,7 @@ suite('content', () => {
         ['com.microsoft', 1],
       ],
     );
-    const { opset, ops } = readGraphContent(model);
+    const { opset, ops } = readGraphFacts(model);
     assert.deepEqual(opset, { '': 17, 'com.microsoft': 1 });
     assert.deepEqual(Object.entries(ops), [
       ['Add', 4],
@@ -74,17 +74,59 @@ suite('content', () => {
   });
 
   test('reads a file that ONNX Runtime loads', () => {
-    assert.deepEqual(readGraphContent(makeGraph()), {
+    assert.deepEqual(readGraphFacts(makeGraph()), {
       opset: { '': 17 },
       ops: { Cast: 2, Concat: 2, Gather: 1, Unsqueeze: 1 },
+      externalData: false,
     });
   });
 
-  test('refuses what is no ONNX file, and what is nested without end', () => {
-    assert.throws(() => readGraphContent(Uint8Array.of(0x3a, 0xff)), ModelError);
+  test('finds weights in other files wherever they hide', () => {
+    const external = message((t) => t.tag(14, WireType.Varint).int32(1));
+    const located = message((t) => text(t, 13, 'location'));
+    /** @type {(number: number, content: Uint8Array) => Uint8Array} */
+    const within = (number, content) => message((m) => field(m, number, content));
+    const constant = (/** @type {number} */ number, /** @type {Uint8Array} */ tensor) =>
+      within(5, within(number, tensor));
+    const sparse = within(1, external);
+    for (const graph of [
+      within(5, external),
+      within(5, located),
+      within(15, sparse),
+      within(15, within(2, external)),
+      ...[5, 10].map((number) => within(1, constant(number, external))),
+      ...[22, 23].map((number) => within(1, constant(number, sparse))),
+      graphOf([nodeOf('If', '', [within(5, external)])]),
+    ]) {
+      assert.ok(readGraphFacts(modelOf(graph, [])).externalData);
+    }
+    const withFunction = Buffer.concat([modelOf(graphOf([]), []), within(25, within(7, constant(5, external)))]);
+    assert.ok(readGraphFacts(withFunction).externalData);
+    const inside = message((t) => t.tag(14, WireType.Varint).int32(0));
+    assert.ok(!readGraphFacts(modelOf(within(5, inside), [])).externalData);
+  });
+
+  test('refuses what is no ONNX file, and what is absurd', () => {
+    for (const file of [
+      new Uint8Array(0),
+      Uint8Array.of(0x3a, 0xff),
+      Buffer.from('<html>not found</html>'),
+      modelOf(graphOf([nodeOf('x'.repeat(1000), '')]), []),
+      modelOf(graphOf(Array.from({ length: 5000 }, (_, i) => nodeOf(`Op${i}`, ''))), []),
+      modelOf(
+        graphOf([
+          message((n) => {
+            field(n, 4, Uint8Array.of(0xff));
+          }),
+        ]),
+        [],
+      ),
+    ]) {
+      assert.throws(() => readGraphFacts(file), ModelError);
+    }
     let graph = graphOf([node('Add', [], [])]);
     for (let i = 0; i < 70; i++) graph = graphOf([nodeOf('If', '', [graph])]);
-    assert.throws(() => readGraphContent(modelOf(graph, [])), /nests subgraphs/);
+    assert.throws(() => readGraphFacts(modelOf(graph, [])), /nested more than 32/);
   });
 });
 

@@ -102,6 +102,7 @@ suite('small graphs', () => {
     });
 
   refuses('an input that nobody feeds', { graph: { ignoredInputs: ['token_type_ids'] } }, ModelError, /token_type_ids/);
+  refuses('weights in another file', { graph: { tableFile: 'weights' } }, UnsupportedError, /weights in other files/);
   refuses('a batch fixed at 4', { graph: { batch: 4 } }, ModelError, /batches of 4 only/);
   refuses('a fixed number of tokens', { graph: { sequence: 3 } }, ModelError, /takes 3 ids at once/);
   refuses('a cache without an output', { graph: { hasPresent: false } }, ModelError, /present\.0\.key/);
@@ -185,6 +186,8 @@ suite('files', () => {
   test('that are no ONNX are an error of the model', async (context) => {
     const { folder } = writeModelFolder(temporaryFolder(context));
     writeFileSync(join(folder, MODEL_FILE), 'no graph');
+    await rejects(loadModel(folder, MODEL_FILE), ModelError, /not an ONNX model/);
+    writeFileSync(join(folder, MODEL_FILE), Uint8Array.of(0x3a, 0x00));
     await rejects(loadModel(folder, MODEL_FILE), ModelError, /cannot load/);
   });
 

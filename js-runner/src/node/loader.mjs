@@ -8,7 +8,7 @@
 
 import { isAbsolute, join, posix } from 'node:path';
 import { LlmzipError, ModelError, UnsupportedError, UsageError, VocabularyError } from '../core/errors.mjs';
-import { readGraphContent } from '../core/model/graph.mjs';
+import { readGraphFacts } from '../core/model/graph.mjs';
 import { sha256Hex, verifySha256 } from '../core/model/provenance.mjs';
 import { SessionSource } from '../core/model/session.mjs';
 import { readSignature } from '../core/model/signature.mjs';
@@ -32,7 +32,7 @@ import { libraryVersions, openSession, openTokenizer } from './transformers.mjs'
 /**
  * What a graph declares (PROTOCOL.md, `inspect`).
  *
- * @typedef {import('../core/model/graph.mjs').GraphContent & { inputs: TensorInfo[], outputs: TensorInfo[],
+ * @typedef {{ inputs: TensorInfo[], outputs: TensorInfo[], opset: Record<string, number>, ops: Record<string, number>,
  *   batch_policy: import('../core/model/signature.mjs').BatchPolicy, provider: string }} Inspection
  */
 
@@ -66,6 +66,13 @@ export async function loadModel(modelDir, modelFile, settings = DEFAULT_SETTINGS
   const tokenizerFile = readVerified(join(modelDir, TOKENIZER_FILE), expected.tokenizer);
   const configFile = readVerified(join(modelDir, CONFIG_FILE), expected.config);
   const config = parseObject(configFile.path, configFile.bytes);
+  const facts = readGraphFacts(model.bytes);
+  if (facts.externalData) {
+    throw new UnsupportedError(
+      `${model.path} keeps weights in other files, which this runner does not load`,
+      'use a model that is one file: its SHA-256 covers all that it holds',
+    );
+  }
   const tokenizer = await loadTokenizer(tokenizerFile.path, tokenizerFile.bytes);
   const session = await loadSession(model.path, modelFile, model.bytes, config, settings);
   try {
@@ -90,7 +97,8 @@ export async function loadModel(modelDir, modelFile, settings = DEFAULT_SETTINGS
       inspection: {
         inputs,
         outputs,
-        ...readGraphContent(model.bytes),
+        opset: facts.opset,
+        ops: facts.ops,
         batch_policy: signature.batchPolicy,
         provider: settings.provider,
       },
@@ -137,7 +145,7 @@ async function loadSession(path, modelFile, bytes, config, settings) {
     if (cause instanceof LlmzipError) throw cause;
     throw new ModelError(
       `ONNX Runtime cannot load ${path}: ${reason(cause)}`,
-      'check that it is an ONNX model; weights in a file beside it are not supported, as its SHA-256 would not cover them',
+      'check that it is an ONNX model for this version of ONNX Runtime',
       cause,
     );
   }

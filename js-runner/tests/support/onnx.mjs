@@ -21,6 +21,7 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
  * @property {(previous: number, id: number) => number} [logit]
  * @property {Dimension} [sequence]
  * @property {boolean} [hasPresent]
+ * @property {string} [tableFile] a file that holds the table instead of the graph
  * @property {'int64' | 'int32'} [idsType]
  */
 
@@ -42,6 +43,7 @@ export function makeGraph({
   logit = (previous, id) => ((previous * 7 + id * 3) % 11) / 4,
   sequence = 'sequence_length',
   hasPresent = true,
+  tableFile,
   idsType = 'int64',
 } = {}) {
   const element = type === 'float32' ? FLOAT : FLOAT16;
@@ -63,7 +65,8 @@ export function makeGraph({
       field(g, 1, each);
     }
     text(g, 2, 'graph');
-    field(g, 5, tensor('table', FLOAT, [vocabSize, vocabSize], new Uint8Array(table.buffer)));
+    const raw = new Uint8Array(table.buffer);
+    field(g, 5, tensor('table', FLOAT, [vocabSize, vocabSize], raw, tableFile));
     field(g, 5, tensor('axes', INT64, [2], new Uint8Array(BigInt64Array.of(1n, 3n).buffer)));
     for (const name of ['input_ids', ...ignoredInputs])
       field(g, 11, valueInfo(name, idsType === 'int64' ? INT64 : INT32, [batch, sequence]));
@@ -112,13 +115,26 @@ export function node(type, inputs, outputs, attributes = {}) {
  * @param {number} type
  * @param {number[]} dims
  * @param {Uint8Array} raw
+ * @param {string} [file] where the values are, if not here
  */
-function tensor(name, type, dims, raw) {
+function tensor(name, type, dims, raw, file) {
   return message((t) => {
     for (const dim of dims) t.tag(1, WireType.Varint).int64(dim);
     t.tag(2, WireType.Varint).int32(type);
     text(t, 8, name);
-    field(t, 9, raw);
+    if (file === undefined) {
+      field(t, 9, raw);
+      return;
+    }
+    field(
+      t,
+      13,
+      message((entry) => {
+        text(entry, 1, 'location');
+        text(entry, 2, file);
+      }),
+    );
+    t.tag(14, WireType.Varint).int32(1);
   });
 }
 

@@ -16,89 +16,140 @@ import { ModelError } from '../errors.mjs';
  */
 
 /**
- * Versions by domain, `''` for the default one, and counts by `op` or `domain::op`.
+ * What the bytes of an ONNX file tell without running it: versions by domain (`''` for the default one), counts by `op` or
+ * `domain::op`, and whether weights lie in other files.
  *
- * @typedef {{ opset: Record<string, number>, ops: Record<string, number> }} GraphContent
+ * @typedef {{ opset: Record<string, number>, ops: Record<string, number>, externalData: boolean }} GraphFacts
  */
 
-const MAX_SUBGRAPH_DEPTH = 64;
+const MAX_DEPTH = 32;
+const MAX_NAMES = 4096;
+const MAX_NAME = 256;
+const LENGTH_DELIMITED = 2;
+const EXTERNAL = 1;
 
 /**
- * Reads the nodes of an ONNX file, those of subgraphs included; weights are skipped.
+ * Reads an ONNX file; the memory that it takes is bounded whatever the file holds.
  *
  * @param {Uint8Array} model
- * @returns {GraphContent}
- * @throws {ModelError} the bytes are no ONNX file
+ * @returns {GraphFacts}
+ * @throws {ModelError} the bytes are no ONNX file, or one that is absurd
  */
-export function readGraphContent(model) {
-  /** @type {Map<string, number>} */
-  const opset = new Map();
-  /** @type {Map<string, number>} */
-  const ops = new Map();
+export function readGraphFacts(model) {
+  const facts = new Facts();
   try {
+    let hasGraph = false;
     walk(model, {
-      7: (graph) => countNodes(graph, ops, 0),
-      8: (bytes) => readOpset(bytes, opset),
+      7: (graph) => {
+        hasGraph = true;
+        facts.readGraph(graph, 0);
+      },
+      8: (opset) => facts.readOpset(opset),
+      25: (fun) => facts.readFunction(fun),
     });
+    if (!hasGraph) throw notOnnx('it has no graph');
   } catch (cause) {
     if (cause instanceof ModelError) throw cause;
-    throw new ModelError('the model file is no readable ONNX file', 'get the model again', cause);
+    throw notOnnx(cause instanceof Error ? cause.message : String(cause));
   }
-  return { opset: sorted(opset), ops: sorted(ops) };
+  return { opset: sorted(facts.opset), ops: sorted(facts.ops), externalData: facts.externalData };
 }
 
-/** @param {Map<string, number>} counts */
-function sorted(counts) {
-  return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
-}
+/** Gathers facts. The numbers are those of the fields in onnx.proto. */
+class Facts {
+  /** @type {Map<string, number>} */
+  opset = new Map();
+  /** @type {Map<string, number>} */
+  ops = new Map();
+  externalData = false;
 
-/**
- * @param {Uint8Array} graph
- * @param {Map<string, number>} ops
- * @param {number} depth
- */
-function countNodes(graph, ops, depth) {
-  if (depth > MAX_SUBGRAPH_DEPTH) {
-    throw new ModelError(`the graph nests subgraphs more than ${MAX_SUBGRAPH_DEPTH} deep`, 'get the model again');
+  /**
+   * @param {Uint8Array} graph
+   * @param {number} depth
+   */
+  readGraph(graph, depth) {
+    if (depth > MAX_DEPTH) throw notOnnx(`its graphs are nested more than ${MAX_DEPTH} deep`);
+    walk(graph, {
+      1: (node) => this.#readNode(node, depth),
+      5: (tensor) => this.#readTensor(tensor),
+      15: (sparse) => this.#readSparseTensor(sparse),
+    });
   }
-  walk(graph, {
-    1: (node) => {
-      let type = '';
-      let domain = '';
-      walk(node, {
-        4: (bytes) => {
-          type = new TextDecoder().decode(bytes);
-        },
-        5: (attribute) => {
-          /** @param {Uint8Array} subgraph */
-          const count = (subgraph) => countNodes(subgraph, ops, depth + 1);
-          walk(attribute, { 6: count, 11: count });
-        },
-        7: (bytes) => {
-          domain = defaultDomain(new TextDecoder().decode(bytes));
-        },
-      });
-      const name = domain === '' ? type : `${domain}::${type}`;
-      ops.set(name, (ops.get(name) ?? 0) + 1);
-    },
-  });
-}
 
-/**
- * @param {Uint8Array} bytes an OperatorSetIdProto
- * @param {Map<string, number>} opset
- */
-function readOpset(bytes, opset) {
-  let domain = '';
-  let version = 0;
-  const reader = new BinaryReader(bytes);
-  while (reader.pos < reader.len) {
-    const [field, wireType] = reader.tag();
-    if (field === 1) domain = defaultDomain(reader.string());
-    else if (field === 2) version = Number(reader.int64());
-    else reader.skip(wireType, field);
+  /**
+   * A function's nodes are not counted, its calls are; but its constants may lie in other files too.
+   *
+   * @param {Uint8Array} fun
+   */
+  readFunction(fun) {
+    const body = new Facts();
+    walk(fun, { 7: (node) => body.#readNode(node, 1) });
+    this.externalData ||= body.externalData;
   }
-  opset.set(domain, version);
+
+  /** @param {Uint8Array} bytes */
+  readOpset(bytes) {
+    let domain = '';
+    let version = 0;
+    const reader = new BinaryReader(bytes);
+    while (reader.pos < reader.len) {
+      const [field, wireType] = reader.tag();
+      if (field === 1 && wireType === LENGTH_DELIMITED) domain = domainOf(reader.bytes());
+      else if (field === 2 && wireType === 0) version = Number(reader.int64());
+      else reader.skip(wireType, field);
+    }
+    add(this.opset, domain, version);
+  }
+
+  /**
+   * @param {Uint8Array} node
+   * @param {number} depth
+   */
+  #readNode(node, depth) {
+    let op = '';
+    let domain = '';
+    walk(node, {
+      4: (name) => {
+        op = nameOf(name);
+      },
+      5: (attribute) => this.#readAttribute(attribute, depth),
+      7: (name) => {
+        domain = domainOf(name);
+      },
+    });
+    const key = domain === '' ? op : `${domain}::${op}`;
+    add(this.ops, key, (this.ops.get(key) ?? 0) + 1);
+  }
+
+  /**
+   * @param {Uint8Array} attribute
+   * @param {number} depth
+   */
+  #readAttribute(attribute, depth) {
+    /** @param {Uint8Array} graph */
+    const readGraph = (graph) => this.readGraph(graph, depth + 1);
+    /** @param {Uint8Array} tensor */
+    const readTensor = (tensor) => this.#readTensor(tensor);
+    /** @param {Uint8Array} sparse */
+    const readSparse = (sparse) => this.#readSparseTensor(sparse);
+    walk(attribute, { 5: readTensor, 6: readGraph, 10: readTensor, 11: readGraph, 22: readSparse, 23: readSparse });
+  }
+
+  /** @param {Uint8Array} sparse */
+  #readSparseTensor(sparse) {
+    walk(sparse, { 1: (values) => this.#readTensor(values), 2: (indices) => this.#readTensor(indices) });
+  }
+
+  /** @param {Uint8Array} tensor */
+  #readTensor(tensor) {
+    const reader = new BinaryReader(tensor);
+    while (reader.pos < reader.len) {
+      const [field, wireType] = reader.tag();
+      const isLocation = field === 14 && wireType === 0;
+      const value = isLocation ? reader.int32() : reader.skip(wireType, field);
+      if (field === 13 || value === EXTERNAL) this.externalData = true;
+    }
+  }
 }
 
 /**
@@ -112,12 +163,42 @@ function walk(message, fields) {
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
     const visit = fields[field];
-    if (visit && wireType === 2) visit(reader.bytes());
+    if (visit && wireType === LENGTH_DELIMITED) visit(reader.bytes());
     else reader.skip(wireType, field);
   }
 }
 
-/** @param {string} domain */
-function defaultDomain(domain) {
-  return domain === 'ai.onnx' ? '' : domain;
+/**
+ * @param {Map<string, number>} counts
+ * @param {string} name
+ * @param {number} count
+ */
+function add(counts, name, count) {
+  if (counts.size >= MAX_NAMES && !counts.has(name)) throw notOnnx('it names too many operations or domains');
+  counts.set(name, count);
+}
+
+/** @param {Uint8Array} bytes */
+function nameOf(bytes) {
+  if (bytes.length > MAX_NAME) throw notOnnx('an operation or a domain of it has no proper name');
+  return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+}
+
+/** @param {Uint8Array} bytes */
+function domainOf(bytes) {
+  const name = nameOf(bytes);
+  return name === 'ai.onnx' ? '' : name;
+}
+
+/** @param {Map<string, number>} counts */
+function sorted(counts) {
+  return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** @param {string} why */
+function notOnnx(why) {
+  return new ModelError(
+    `the model file is not an ONNX model that can be used: ${why}`,
+    'take an .onnx file of a decoder with a cache; a file that was cut off in transfer looks like this too',
+  );
 }

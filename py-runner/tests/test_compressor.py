@@ -27,7 +27,7 @@ from llmzip.model.loader import load_variant, record_of
 from llmzip.model.session import SessionSettings
 from llmzip.model.source import LanguageModel
 from support.paths import TINY
-from support.synthetic import settings, synthetic_model
+from support.synthetic import SyntheticTokenizer, settings, synthetic_model
 
 TEXT = b"abcdefghij the hen then inherits the end\n" * 4
 MIXED = TEXT + b"\xff\xfe\x80" + "é€😀".encode() + b"xyz" * 9
@@ -167,6 +167,18 @@ def test_a_reader_beyond_eps_is_told_so_and_gets_no_wrong_bytes(lanes: int) -> N
     out = io.BytesIO()
     with pytest.raises(DivergenceError, match=r"further than eps 1e-6 from those of the writer \(synthetic-1/x64\)"):
         decompress(io.BytesIO(container), out, synthetic_model(noise=0.5))
+    assert out.getvalue() == b""
+
+
+def test_bytes_of_the_right_length_that_are_not_the_writer_s_never_come_out() -> None:
+    class Other(SyntheticTokenizer):
+        def decode(self, ids: list[int]) -> str:
+            return super().decode(ids).replace("a", "b")
+
+    container, _ = pack(TEXT, settings())
+    out = io.BytesIO()
+    with pytest.raises(DivergenceError, match="length or crc32 differ"):
+        decompress(io.BytesIO(container), out, LanguageModel(**(vars(synthetic_model()) | {"tokenizer": Other()})))
     assert out.getvalue() == b""
 
 

@@ -1,12 +1,23 @@
-//! Owns files that appear whole or not at all. It looks into no content.
+//! Owns the files that are read, and those that appear whole or not at all. It looks into no content.
 
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::stdio::duplicate_stdout;
 use crate::{Error, ErrorCode, Result};
+
+/// Opens a file to read.
+///
+/// # Errors
+/// `io`.
+pub fn open_input(path: &Path) -> Result<BufReader<File>> {
+    File::open(path).map(BufReader::new).map_err(|source| {
+        Error::io("open", path, &source).with_hint("see that the name is right and the file readable")
+    })
+}
 
 /// A file that is being written. It takes its name by [`OutputFile::commit`] and leaves nothing behind otherwise; a device or
 /// a pipe is written to as it is.
@@ -53,6 +64,20 @@ impl OutputFile {
             target,
             overwrite,
             content,
+        })
+    }
+
+    /// Stdout, which is written to as it is.
+    ///
+    /// # Errors
+    /// `io`.
+    pub fn stdout() -> Result<Self> {
+        let path = PathBuf::from("stdout");
+        Ok(Self {
+            target: path.clone(),
+            path,
+            overwrite: false,
+            content: Content::Device(duplicate_stdout()?),
         })
     }
 

@@ -2,6 +2,7 @@
 //!
 //! The map of the crate is in `ARCHITECTURE.md` at the root of the repository.
 
+pub mod archive;
 pub mod cli;
 pub mod codec;
 pub mod compare;
@@ -17,5 +18,7 @@ pub mod model;
 pub mod report;
 pub mod runner;
 pub mod setup;
+pub mod smoke;
+pub mod stdio;
 
 pub use error::{Error, ErrorCode, Result};

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::compressor::CompressOptions;
 
 /// Compresses with a language model, and proves that every runtime decodes what any other wrote.
 #[derive(Debug, Parser)]
@@ -19,6 +21,12 @@ pub struct Arguments {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Compress any file.
+    Compress(CompressArguments),
+    /// Decompress a container.
+    Decompress(DecompressArguments),
+    /// Print what a graph declares.
+    Inspect(InspectArguments),
     /// Run every runner on the same model and compare tokens, log-probs and round trips.
     Conform(Box<ConformArguments>),
     /// Hold this machine to what the models gave elsewhere, or record it anew.
@@ -27,6 +35,127 @@ pub enum Command {
     Setup(SetupArguments),
     /// Say what is there, what is missing and how to get it.
     Doctor,
+    /// Answer requests of the runner protocol on stdin and stdout.
+    Runner,
+    /// Try a runner: every operation once, each answer checked.
+    Smoke(SmokeArguments),
+}
+
+/// Which model, and how it is run.
+#[derive(Debug, Args)]
+pub struct ModelArguments {
+    /// A model of models/manifest.toml, or a folder; LLMZIP_MODEL or tiny unless given.
+    #[arg(long, value_name = "NAME|DIR")]
+    pub model: Option<String>,
+    /// Threads inside an operator.
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub threads: u32,
+}
+
+/// Which graph of a model.
+#[derive(Debug, Args)]
+pub struct VariantArguments {
+    /// The model's variant; q4f16, or the first, unless given.
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+    /// Hold the model's files to the SHA-256s of models/manifest.toml.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        default_value_t = true,
+        default_missing_value = "true",
+        num_args = 0..=1,
+        require_equals = true,
+        action = ArgAction::Set
+    )]
+    pub verify_sha: bool,
+}
+
+/// What is read and what is written.
+#[derive(Debug, Args)]
+pub struct FileArguments {
+    /// The file to read; - is stdin.
+    #[arg(value_name = "INPUT")]
+    pub input: PathBuf,
+    /// The file to write; - is stdout.
+    #[arg(long, short, value_name = "OUTPUT")]
+    pub output: PathBuf,
+    /// Replace OUTPUT if it is already there.
+    #[arg(long, short)]
+    pub force: bool,
+}
+
+/// Arguments of `compress`.
+#[derive(Debug, Args)]
+pub struct CompressArguments {
+    /// What is read and what is written.
+    #[command(flatten)]
+    pub files: FileArguments,
+    /// Which model, and how it is run.
+    #[command(flatten)]
+    pub model: ModelArguments,
+    /// Which graph of the model.
+    #[command(flatten)]
+    pub variant: VariantArguments,
+    /// Lanes that decode side by side, at most 256.
+    #[arg(long, value_name = "COUNT", default_value_t = 1)]
+    pub lanes: usize,
+    /// The largest difference of a log-prob that a reader may have; the manifest's unless given.
+    #[arg(long, value_name = "EPS")]
+    pub eps: Option<String>,
+    /// Plain bytes of a frame, at most 16777216.
+    #[arg(long, value_name = "COUNT", default_value_t = CompressOptions::DEFAULT_FRAME_BYTES)]
+    pub frame_bytes: usize,
+}
+
+/// Arguments of `decompress`.
+#[derive(Debug, Args)]
+pub struct DecompressArguments {
+    /// What is read and what is written.
+    #[command(flatten)]
+    pub files: FileArguments,
+    /// Which model, and how it is run.
+    #[command(flatten)]
+    pub model: ModelArguments,
+}
+
+/// Arguments of `inspect`.
+#[derive(Debug, Args)]
+pub struct InspectArguments {
+    /// Which model, and how it is run.
+    #[command(flatten)]
+    pub model: ModelArguments,
+    /// Which graph of the model.
+    #[command(flatten)]
+    pub variant: VariantArguments,
+    /// Print JSON, as the runner protocol has it.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `smoke`.
+#[derive(Debug, Args)]
+pub struct SmokeArguments {
+    /// A model of models/manifest.toml, or a folder of it.
+    #[arg(long, value_name = "NAME|DIR", default_value = "tiny")]
+    pub model: String,
+    /// The model's variant; q4f16, or the first, unless given.
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+    /// Seconds that the runner may take to load a model.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
+    pub load_timeout: f64,
+    /// Seconds that the runner may be silent during any other request.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
+    pub request_timeout: f64,
+    /// The command that starts the runner, as words or as one quoted line.
+    #[arg(
+        value_name = "COMMAND",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub command: Vec<String>,
 }
 
 /// Arguments of `conform`.

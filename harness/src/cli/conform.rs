@@ -146,7 +146,8 @@ fn field(value: usize) -> Result<u32> {
     u32::try_from(value).map_err(|_| Error::new(ErrorCode::Setup, format!("{value} is no context length")))
 }
 
-fn seconds(flag: &str, value: f64) -> Result<Duration> {
+/// A time limit of a flag.
+pub fn seconds(flag: &str, value: f64) -> Result<Duration> {
     Duration::try_from_secs_f64(value)
         .ok()
         .filter(|limit| !limit.is_zero())

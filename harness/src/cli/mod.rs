@@ -5,10 +5,15 @@ mod args;
 mod conform;
 mod doctor;
 mod golden;
+mod inspect;
+mod model;
 mod output;
 mod progress;
+mod runner;
 mod runners;
 mod setup;
+mod smoke;
+mod transfer;
 
 use std::process::ExitCode;
 
@@ -33,20 +38,29 @@ pub fn main() -> ExitCode {
     let result = interrupt::listen().and_then(|()| run(&arguments, &output));
     match result {
         Ok(code) => ExitCode::from(code),
-        Err(error) => fail(&output, &error),
+        // Once the end was asked for, what fails fails because of it.
+        Err(error) => fail(&output, &interrupt::check().err().unwrap_or(error)),
     }
 }
 
 fn fail(output: &Output, error: &Error) -> ExitCode {
-    output.error(&error.to_string());
+    output.error(&format!("error[{}]: {}", error.code.name(), error.message));
+    if !error.hint.is_empty() {
+        output.error(&format!("hint: {}", error.hint));
+    }
     ExitCode::from(error.code.exit_code())
 }
 
 fn run(arguments: &Arguments, output: &Output) -> crate::Result<u8> {
     match &arguments.command {
+        Command::Compress(options) => transfer::compress(options, output),
+        Command::Decompress(options) => transfer::decompress(options, output),
+        Command::Inspect(options) => inspect::run(options, output),
         Command::Conform(options) => conform::run(options, output),
         Command::Golden(options) => golden::run(options, output),
         Command::Setup(options) => setup::run(options, output),
         Command::Doctor => doctor::run(output),
+        Command::Runner => runner::run(),
+        Command::Smoke(options) => smoke::run(options, output),
     }
 }

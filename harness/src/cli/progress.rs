@@ -1,4 +1,4 @@
-//! Owns the progress bars: one line per runner, on a terminal only.
+//! Owns the progress bars, of runners and of a file: on a terminal only.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,9 +7,11 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output::Output;
+use crate::compressor::Progress as TokenProgress;
 use crate::conform::Observer;
 use crate::runner::protocol::Progress;
 use crate::setup::Narrator;
+use crate::{Result, interrupt};
 
 const TICK: Duration = Duration::from_millis(120);
 
@@ -66,6 +68,37 @@ impl Observer for RunnerBars {
 
     fn resting(&self, runner: &str) {
         self.bar(runner).set_message("");
+    }
+}
+
+/// Draws how far one file is.
+pub struct FileBar(ProgressBar);
+
+impl FileBar {
+    /// Draws nothing where `output` may not.
+    pub fn new(output: &Output) -> Self {
+        let bar = if output.draws() {
+            ProgressBar::new(0)
+        } else {
+            ProgressBar::hidden()
+        };
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} tokens, {eta} left") {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
+    /// Shows it; fails once the end was asked for.
+    pub fn show(&self, progress: TokenProgress) -> Result<()> {
+        self.0.set_length(progress.total);
+        self.0.set_position(progress.done);
+        interrupt::check()
+    }
+}
+
+impl Drop for FileBar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
     }
 }
 

@@ -105,7 +105,7 @@ fn load(settings: &Settings, target: &Target, asking: &mut Asking<'_>, collected
 }
 
 /// A runner that loads something else than it was told has no business in the comparison.
-fn check_load(runner: &str, target: &Target, load: &LoadResult) -> Result<()> {
+pub fn check_load(runner: &str, target: &Target, load: &LoadResult) -> Result<()> {
     for (what, wanted, found) in [
         ("model", &target.model_sha256, &load.model_sha256),
         ("tokenizer", &target.tokenizer_sha256, &load.tokenizer_sha256),
@@ -170,7 +170,8 @@ fn predict(settings: &Settings, target: &Target, asking: &mut Asking<'_>, folder
     collected.ids = Some(ids);
 }
 
-fn plan_rows(request: &Logprobs, result: &LogprobsResult, vocab_size: u32) -> Result<PlanRows> {
+/// Holds an answer of `logprobs` to its request, and reads what small part of it stays in memory.
+pub fn plan_rows(request: &Logprobs, result: &LogprobsResult, vocab_size: u32) -> Result<PlanRows> {
     let wrong = |what: String| Err(Error::new(ErrorCode::Runner, what));
     if result.rows != request.ids.len() as u64 || result.vocab_size != vocab_size {
         return wrong(format!(

@@ -73,7 +73,8 @@ fn paint(cell: &Cell, colour: bool) -> String {
 }
 
 /// A runner's words may hold anything; none of it may steer the terminal.
-fn printable(text: &str) -> String {
+#[must_use]
+pub fn printable(text: &str) -> String {
     text.chars()
         .map(|character| if character.is_control() { '\u{fffd}' } else { character })
         .collect()

@@ -1,9 +1,7 @@
 //! Owns what each operation of PROTOCOL.md does in Rust: it hands the request to the library and the answer back. It must not know
 //! whether it is asked in process or through a pipe.
 
-use std::fs::File;
-use std::io::{BufReader, BufWriter};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,9 +15,10 @@ use super::protocol::{
 use super::serve::Handler;
 use super::{OnProgress, RawOutcome};
 
-use crate::compressor::{CompressOptions, ModelIdentity, Progress as TokenProgress, compress, decompress};
+use crate::archive::{ArchiveSettings, compress_with, decompress_with};
+use crate::compressor::Progress as TokenProgress;
 use crate::container::reader::ContainerReader;
-use crate::files::OutputFile;
+use crate::files::{OutputFile, open_input};
 use crate::logprobs::{LogProbFiles, write_log_probs};
 use crate::model::context::{ContextPolicy, Plan};
 use crate::model::fingerprint::Fingerprint;
@@ -27,7 +26,7 @@ use crate::model::loaded::{LoadOptions, LoadedModel};
 use crate::model::provenance::Hash;
 use crate::model::session::SessionOptions;
 use crate::model::source::{LogitsSource, LogitsType, Tokenize as _};
-use crate::{Error, ErrorCode, Result};
+use crate::{Error, ErrorCode, Result, interrupt};
 
 /// How many tokens go by between two messages of progress.
 const PROGRESS_TOKENS: u64 = 256;
@@ -119,26 +118,18 @@ impl Operations {
 
     fn compress(&mut self, request: &Compress, on_progress: OnProgress<'_>) -> Result<CompressResult> {
         let model = self.model()?;
-        let options = CompressOptions {
-            model: identity(model),
+        let settings = ArchiveSettings {
             lanes: request.lanes as usize,
             eps: request.eps.parse()?,
             context: policy(request.start_token, request.window, request.overlap),
             frame_bytes: request.frame_bytes as usize,
-            fingerprint: model.fingerprint.container_fingerprint(),
         };
-        let input = open(&request.input_file)?;
-        let mut output = OutputFile::create(&request.output_file, true)?;
+        let input = open_input(&request.input_file)?;
+        let output = OutputFile::create(&request.output_file, true)?;
         let mut report = every(on_progress);
-        let summary = compress(
-            input,
-            BufWriter::new(&mut output),
-            &mut model.session,
-            &model.tokenizer,
-            &options,
-            &mut |progress: TokenProgress| report(progress.done, progress.total),
-        )?;
-        output.commit()?;
+        let summary = compress_with(model, input, output, &settings, &mut |progress: TokenProgress| {
+            report(progress.done, progress.total)
+        })?;
         Ok(CompressResult {
             plain_bytes: summary.plain_bytes,
             plain_sha256: summary.plain_sha256.to_string(),
@@ -152,19 +143,12 @@ impl Operations {
 
     fn decompress(&mut self, request: &Decompress, on_progress: OnProgress<'_>) -> Result<DecompressResult> {
         let model = self.model()?;
-        let identity = identity(model);
-        let container = ContainerReader::open(open(&request.input_file)?)?;
-        let mut output = OutputFile::create(&request.output_file, true)?;
+        let container = ContainerReader::open(open_input(&request.input_file)?)?;
+        let output = OutputFile::create(&request.output_file, true)?;
         let mut report = every(on_progress);
-        let summary = decompress(
-            container,
-            BufWriter::new(&mut output),
-            &mut model.session,
-            &model.tokenizer,
-            &identity,
-            &mut |progress: TokenProgress| report(progress.done, progress.total),
-        )?;
-        output.commit()?;
+        let summary = decompress_with(model, container, output, &mut |progress: TokenProgress| {
+            report(progress.done, progress.total)
+        })?;
         Ok(DecompressResult {
             plain_bytes: summary.plain_bytes,
             plain_sha256: summary.plain_sha256.to_string(),
@@ -259,22 +243,10 @@ const fn policy(start_token: u32, window: u32, overlap: u32) -> ContextPolicy {
     }
 }
 
-const fn identity(model: &LoadedModel) -> ModelIdentity {
-    ModelIdentity {
-        model_sha256: model.model_sha256,
-        tokenizer_sha256: model.tokenizer_sha256,
-    }
-}
-
-fn open(path: &Path) -> Result<BufReader<File>> {
-    File::open(path)
-        .map(BufReader::new)
-        .map_err(|source| Error::io("open", path, &source))
-}
-
-/// Passes progress on, now and then: a message per token would be most of the work.
+/// Passes progress on, now and then: a message per token would be most of the work. Fails once the end was asked for.
 fn every(on_progress: OnProgress<'_>) -> impl FnMut(u64, u64) -> Result<()> {
     move |done, total| {
+        interrupt::check()?;
         if done.is_multiple_of(PROGRESS_TOKENS) {
             on_progress(Progress { done, total })
         } else {

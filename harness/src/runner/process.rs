@@ -3,7 +3,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -119,6 +119,11 @@ impl ProcessRunner {
         })
     }
 
+    /// How a runner that was told `bye` ended, if it did within the grace period.
+    pub fn exit_status(&mut self) -> Option<ExitStatus> {
+        self.wait(self.timeouts.grace)
+    }
+
     /// Marks the runner as dead, ends its process, and gives the error.
     fn break_off(&mut self, message: String) -> Error {
         let error = Error::new(ErrorCode::Runner, message).with_hint("its stderr is shown with the failure");
@@ -227,7 +232,7 @@ impl ProcessRunner {
         }
     }
 
-    fn wait(&mut self, limit: Duration) -> Option<std::process::ExitStatus> {
+    fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
         let started = Instant::now();
         loop {
             if let Ok(Some(status)) = self.child.try_wait() {

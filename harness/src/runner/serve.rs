@@ -2,13 +2,16 @@
 //! and for test runners. It must not know what the operations do.
 
 use std::fs::File;
-use std::io::{self, BufRead, Read, Write};
+#[cfg(unix)]
+use std::io;
+use std::io::{BufRead, Read, Write};
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::protocol::{Bye, MAX_LINE_BYTES, Operation, Progress, ReplyBody, ReplyLine, RequestLine};
 use super::{OnProgress, RawOutcome};
+use crate::stdio::duplicate_stdout;
 use crate::{Error, ErrorCode, Result};
 
 /// Carries out operations.
@@ -77,12 +80,10 @@ fn reply(replies: &mut impl Write, id: u64, body: ReplyBody) -> Result<()> {
 /// `io` when the descriptor cannot be duplicated.
 #[cfg(unix)]
 pub fn take_stdout() -> Result<File> {
-    use std::os::fd::AsFd;
-
-    let failed = |source: io::Error| Error::io("duplicate", Path::new("stdout"), &source);
-    let replies = io::stdout().as_fd().try_clone_to_owned().map_err(failed)?;
-    rustix::stdio::dup2_stdout(io::stderr()).map_err(|source| failed(source.into()))?;
-    Ok(File::from(replies))
+    let replies = duplicate_stdout()?;
+    rustix::stdio::dup2_stdout(io::stderr())
+        .map_err(|source| Error::io("point to stderr", Path::new("stdout"), &source.into()))?;
+    Ok(replies)
 }
 
 /// Takes stdout for the replies.
@@ -91,10 +92,5 @@ pub fn take_stdout() -> Result<File> {
 /// `io` when the handle cannot be duplicated.
 #[cfg(windows)]
 pub fn take_stdout() -> Result<File> {
-    use std::os::windows::io::AsHandle;
-
-    let failed = |source: io::Error| Error::io("duplicate", Path::new("stdout"), &source);
-    Ok(File::from(
-        io::stdout().as_handle().try_clone_to_owned().map_err(failed)?,
-    ))
+    duplicate_stdout()
 }

@@ -1,0 +1,88 @@
+//! Owns the compression of one input, with a model that is loaded, into one output that is there whole or not at all, and the
+//! way back. Runners and the command line share it; it chooses neither files nor models.
+
+use std::io::{BufWriter, Read};
+
+use crate::Result;
+use crate::compressor::{
+    CompressOptions, CompressSummary, DecompressSummary, ModelIdentity, OnProgress, compress, decompress,
+};
+use crate::container::eps::Eps;
+use crate::container::reader::ContainerReader;
+use crate::files::OutputFile;
+use crate::model::context::ContextPolicy;
+use crate::model::loaded::LoadedModel;
+
+/// What a writer is told beside the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArchiveSettings {
+    /// Lanes per frame, `1 ..= 256`.
+    pub lanes: usize,
+    /// How far a reader's log-probs may lie from the writer's.
+    pub eps: Eps,
+    /// What the model is fed.
+    pub context: ContextPolicy,
+    /// Plain bytes per frame, `1 ..= 2^24`.
+    pub frame_bytes: usize,
+}
+
+/// Compresses all of `input`; `output` takes its name when the container is whole.
+///
+/// # Errors
+/// Those of [`compress`] and of [`OutputFile::commit`].
+pub fn compress_with(
+    model: &mut LoadedModel,
+    input: impl Read,
+    mut output: OutputFile,
+    settings: &ArchiveSettings,
+    on_progress: OnProgress<'_>,
+) -> Result<CompressSummary> {
+    let options = CompressOptions {
+        model: identity(model),
+        lanes: settings.lanes,
+        eps: settings.eps,
+        context: settings.context,
+        frame_bytes: settings.frame_bytes,
+        fingerprint: model.fingerprint.container_fingerprint(),
+    };
+    let summary = compress(
+        input,
+        BufWriter::new(&mut output),
+        &mut model.session,
+        &model.tokenizer,
+        &options,
+        on_progress,
+    )?;
+    output.commit()?;
+    Ok(summary)
+}
+
+/// Decompresses all of `container`; `output` takes its name when every byte is verified.
+///
+/// # Errors
+/// Those of [`decompress`] and of [`OutputFile::commit`].
+pub fn decompress_with<R: Read>(
+    model: &mut LoadedModel,
+    container: ContainerReader<R>,
+    mut output: OutputFile,
+    on_progress: OnProgress<'_>,
+) -> Result<DecompressSummary> {
+    let identity = identity(model);
+    let summary = decompress(
+        container,
+        BufWriter::new(&mut output),
+        &mut model.session,
+        &model.tokenizer,
+        &identity,
+        on_progress,
+    )?;
+    output.commit()?;
+    Ok(summary)
+}
+
+const fn identity(model: &LoadedModel) -> ModelIdentity {
+    ModelIdentity {
+        model_sha256: model.model_sha256,
+        tokenizer_sha256: model.tokenizer_sha256,
+    }
+}

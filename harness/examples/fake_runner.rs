@@ -21,6 +21,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 const VOCAB_SIZE: u32 = 256;
+const OPERATIONS: [&str; 9] = [
+    "hello", "load", "inspect", "tokenize", "detokenize", "logprobs", "compress", "decompress", "bye",
+];
 const MARKER: &[u8] = b"FAKE";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -164,6 +167,9 @@ impl Fake {
             language: "fake".to_owned(),
             runtime: Some("arithmetic".to_owned()),
             runtime_version: Some(self.arguments.runtime_version.clone()),
+            provider: Some("cpu".to_owned()),
+            threads: Some(1),
+            graph_optimization: Some(GraphOptimization::All),
             ..Fingerprint::default()
         }
     }
@@ -209,11 +215,13 @@ impl Fake {
             }
             _ => {}
         }
-        let mut logits = Vec::new();
-        for row in 0..request.ids.len() {
+        let (mut logits, mut coded, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, &id) in request.ids.iter().enumerate() {
+            let mut honest = Vec::new();
             for token in 0..VOCAB_SIZE {
                 let position = u32::try_from(row).unwrap_or(u32::MAX);
                 let mut logit = f32::from(u8::try_from((position * 31 + token * 7) % 97).unwrap_or(0)) / 16.0;
+                honest.push(f64::from(logit));
                 if row == 9 && token == 5 {
                     match self.fault {
                         Fault::WrongLogit => logit += 0.001,
@@ -223,17 +231,20 @@ impl Fake {
                 }
                 logits.extend(logit.to_le_bytes());
             }
+            let log_sum = honest.iter().map(|logit| logit.exp()).sum::<f64>().ln();
+            rows.extend(honest.iter().flat_map(|logit| (logit - log_sum).to_le_bytes()));
+            let offset = if self.fault == Fault::WrongCoded { 1.0 } else { 0.0 };
+            let log_prob = honest.get(id as usize).map_or(f64::NAN, |logit| logit - log_sum - offset);
+            coded.extend(log_prob.to_le_bytes());
         }
         if self.fault == Fault::ShortFile {
             logits.pop();
         }
         write(&request.logits_file, &logits)?;
-        let coded = if self.fault == Fault::WrongCoded {
-            -2.0_f64
-        } else {
-            -1.0
-        };
-        write(&request.coded_file, &coded.to_le_bytes().repeat(request.ids.len()))?;
+        write(&request.coded_file, &coded)?;
+        if let Some(file) = &request.rows_file {
+            write(file, &rows)?;
+        }
         done(LogprobsResult {
             rows: request.ids.len() as u64,
             vocab_size: VOCAB_SIZE,
@@ -306,7 +317,7 @@ impl Handler for Fake {
                     PROTOCOL_VERSION
                 },
                 name: "fake".to_owned(),
-                ops: Vec::new(),
+                ops: OPERATIONS.map(str::to_owned).to_vec(),
                 fingerprint: self.fingerprint(),
             }),
             "load" => self.load(parse(params)?),

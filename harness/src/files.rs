@@ -57,7 +57,10 @@ impl OutputFile {
             )
         } else {
             refuse_existing(&target, path, overwrite)?;
-            Content::Temporary(temporary_beside(&target).map_err(|error| failed(&error))?)
+            Content::Temporary(temporary_beside(&target).map_err(|error| {
+                // Of the kind alone: the full words name the temporary file.
+                failed(&error.kind().into()).with_hint("see that the folder is there, writable and has room")
+            })?)
         };
         Ok(Self {
             path: path.to_owned(),

@@ -44,7 +44,7 @@ pub enum Command {
 /// Which model, and how it is run.
 #[derive(Debug, Args)]
 pub struct ModelArguments {
-    /// A model of models/manifest.toml, or a folder; LLMZIP_MODEL or tiny unless given.
+    /// A model of models/manifest.toml, or a folder; unless given that of LLMZIP_MODEL, else tiny, or the one that a container names.
     #[arg(long, value_name = "NAME|DIR")]
     pub model: Option<String>,
     /// Threads inside an operator.

@@ -157,7 +157,7 @@ pub fn hello(session: &mut Session<'_>) -> StepResult {
     if name.is_empty() || fingerprint.language.is_empty() {
         return wrong("its name or its fingerprint's language is empty");
     }
-    if let Some(op) = [Hello::NAME, Load::NAME, Bye::NAME]
+    if let Some(op) = [Load::NAME, Bye::NAME]
         .iter()
         .find(|needed| !ops.iter().any(|op| op == *needed))
     {

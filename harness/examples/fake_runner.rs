@@ -11,8 +11,9 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use llmzip::conform::inputs::{sha256, tokens_sha256};
 use llmzip::runner::protocol::{
-    Compress, CompressResult, Decompress, DecompressResult, Detokenize, DetokenizeResult, Fingerprint, HelloResult,
-    Load, LoadResult, Logprobs, LogprobsResult, PROTOCOL_VERSION, Progress, Skip, Tokenize, TokenizeResult,
+    Compress, CompressResult, Decompress, DecompressResult, Detokenize, DetokenizeResult, Fingerprint,
+    GraphOptimization, HelloResult, Load, LoadResult, Logprobs, LogprobsResult, PROTOCOL_VERSION, Progress, Skip,
+    Tokenize, TokenizeResult,
 };
 use llmzip::runner::serve::{Handler, serve, take_stdout};
 use llmzip::runner::{OnProgress, RawOutcome};
@@ -22,7 +23,15 @@ use serde_json::{Value, json};
 
 const VOCAB_SIZE: u32 = 256;
 const OPERATIONS: [&str; 9] = [
-    "hello", "load", "inspect", "tokenize", "detokenize", "logprobs", "compress", "decompress", "bye",
+    "hello",
+    "load",
+    "inspect",
+    "tokenize",
+    "detokenize",
+    "logprobs",
+    "compress",
+    "decompress",
+    "bye",
 ];
 const MARKER: &[u8] = b"FAKE";
 
@@ -234,7 +243,9 @@ impl Fake {
             let log_sum = honest.iter().map(|logit| logit.exp()).sum::<f64>().ln();
             rows.extend(honest.iter().flat_map(|logit| (logit - log_sum).to_le_bytes()));
             let offset = if self.fault == Fault::WrongCoded { 1.0 } else { 0.0 };
-            let log_prob = honest.get(id as usize).map_or(f64::NAN, |logit| logit - log_sum - offset);
+            let log_prob = honest
+                .get(id as usize)
+                .map_or(f64::NAN, |logit| logit - log_sum - offset);
             coded.extend(log_prob.to_le_bytes());
         }
         if self.fault == Fault::ShortFile {

@@ -130,7 +130,7 @@ fn tiny() -> (LoadedModel, ModelIdentity, Vec<u8>) {
             window: choice.window,
             overlap: choice.overlap,
         },
-        frame_bytes: 128,
+        frame_bytes: CompressOptions::DEFAULT_FRAME_BYTES,
         fingerprint: model.fingerprint.container_fingerprint(),
     };
     let mut container = Vec::new();
@@ -164,11 +164,9 @@ fn no_damage_gives_wrong_bytes() {
         assert!(plain().starts_with(&found), "{what}: only verified bytes come out");
     };
     for place in 0..container.len() {
-        for mask in [0x01, 0x80] {
-            let mut damaged = container.clone();
-            damaged[place] ^= mask;
-            check(&damaged, &format_args!("byte {place} ^ {mask:#x}"));
-        }
+        let mut damaged = container.clone();
+        damaged[place] ^= 1 << (place % 8);
+        check(&damaged, &format_args!("a bit of byte {place}"));
         check(&container[..place], &format_args!("cut at {place}"));
     }
     check(&[container.as_slice(), b"x"].concat(), &"a byte too many");

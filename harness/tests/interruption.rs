@@ -107,7 +107,6 @@ fn a_runner_ends_with_its_stdin_or_a_signal() {
     if !has_runtime() {
         return;
     }
-    let folder = tempfile::tempdir().unwrap();
     let hello = b"{\"id\": 3, \"op\": \"hello\", \"params\": {\"protocol\": 1}}\n";
     let greeted = || {
         let mut child = start(command(&["runner"]));

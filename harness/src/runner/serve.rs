@@ -1,6 +1,7 @@
 //! Owns the other end of the protocol: the loop that makes this program a runner on stdin and stdout, for `llmzip runner`
 //! and for test runners. It must not know what the operations do.
 
+use std::fmt;
 use std::fs::File;
 #[cfg(unix)]
 use std::io;
@@ -14,6 +15,9 @@ use super::{OnProgress, RawOutcome};
 use crate::stdio::duplicate_stdout;
 use crate::{Error, ErrorCode, Result};
 
+/// The id of a reply to a line whose own id cannot be read.
+const NO_ID: u64 = 0;
+
 /// Carries out operations.
 pub trait Handler {
     /// Carries out one request.
@@ -26,12 +30,12 @@ pub trait Handler {
 /// Answers requests until `bye` or the end of `requests`.
 ///
 /// # Errors
-/// `io` when the replies cannot be written; `usage` when a line is no request.
+/// `io` when the requests cannot be read or the replies cannot be written. A line that is no request is answered with an error.
 pub fn serve(handler: &mut dyn Handler, mut requests: impl BufRead, mut replies: impl Write) -> Result<()> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        let limit = MAX_LINE_BYTES as u64;
+        let limit = MAX_LINE_BYTES as u64 + 1;
         let length = requests
             .by_ref()
             .take(limit)
@@ -40,10 +44,21 @@ pub fn serve(handler: &mut dyn Handler, mut requests: impl BufRead, mut replies:
         if length == 0 {
             return Ok(());
         }
-        let request: RequestLine = serde_json::from_slice(&line).map_err(|source| {
-            Error::new(ErrorCode::Usage, format!("a line on stdin is no request: {source}"))
-                .with_hint("PROTOCOL.md says what a request looks like")
-        })?;
+        if length as u64 == limit && line.last() != Some(&b'\n') {
+            requests
+                .skip_until(b'\n')
+                .map_err(|source| Error::io("read", Path::new("stdin"), &source))?;
+            let error = no_request(&format!("it has more than {MAX_LINE_BYTES} bytes"));
+            reply(&mut replies, NO_ID, ReplyBody::Error(error))?;
+            continue;
+        }
+        let request = match serde_json::from_slice::<RequestLine>(&line) {
+            Ok(request) => request,
+            Err(source) => {
+                reply(&mut replies, id_of(&line), ReplyBody::Error(no_request(&source)))?;
+                continue;
+            }
+        };
         let id = request.id;
         let mut failed = None;
         let outcome = handler.handle(&request.op, request.params, &mut |progress: Progress| {
@@ -62,6 +77,17 @@ pub fn serve(handler: &mut dyn Handler, mut requests: impl BufRead, mut replies:
             return Ok(());
         }
     }
+}
+
+fn no_request(why: &dyn fmt::Display) -> Error {
+    Error::new(ErrorCode::Usage, format!("a line on stdin is no request: {why}"))
+        .with_hint("PROTOCOL.md says what a request looks like")
+}
+
+/// The id of a line that is no request in some other way.
+fn id_of(line: &[u8]) -> u64 {
+    let value = serde_json::from_slice::<Value>(line).unwrap_or_default();
+    value.get("id").and_then(Value::as_u64).unwrap_or(NO_ID)
 }
 
 fn reply(replies: &mut impl Write, id: u64, body: ReplyBody) -> Result<()> {
@@ -93,4 +119,72 @@ pub fn take_stdout() -> Result<File> {
 #[cfg(windows)]
 pub fn take_stdout() -> Result<File> {
     duplicate_stdout()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Answers every operation with its own name.
+    struct Echo;
+
+    impl Handler for Echo {
+        fn handle(&mut self, op: &str, _: Value, _: OnProgress<'_>) -> Result<RawOutcome> {
+            Ok(RawOutcome::Done(json!(op)))
+        }
+    }
+
+    fn check(requests: &[u8], expected: &[Value]) {
+        let mut replies = Vec::new();
+        serve(&mut Echo, requests, &mut replies).unwrap();
+        let lines: Vec<Value> = String::from_utf8(replies)
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .map(|mut reply: Value| {
+                // What is wrong is for people to read.
+                if let Some(error) = reply.get_mut("error") {
+                    *error = error["code"].clone();
+                }
+                reply
+            })
+            .collect();
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn a_line_that_is_no_request_is_answered_and_the_next_one_too() {
+        let hello = json!({"id": 2, "result": "hello"});
+        let cases: [(&[u8], u64); 6] = [
+            (b"nonsense", 0),
+            (b"\xff", 0),
+            (b"", 0),
+            (b"[1]", 0),
+            (b"{\"id\": -1, \"op\": \"hello\"}", 0),
+            (b"{\"id\": 1, \"op\": 3}", 1),
+        ];
+        for (line, id) in cases {
+            let requests = [line, b"\n{\"id\": 2, \"op\": \"hello\"}\n"].concat();
+            check(&requests, &[json!({"id": id, "error": "usage"}), hello.clone()]);
+        }
+    }
+
+    #[test]
+    fn an_endless_line_is_skipped() {
+        let requests = [
+            &vec![b' '; 2 * MAX_LINE_BYTES + 5][..],
+            b"\n{\"id\": 2, \"op\": \"hello\"}\n",
+        ]
+        .concat();
+        let answers = [json!({"id": 0, "error": "usage"}), json!({"id": 2, "result": "hello"})];
+        check(&requests, &answers);
+    }
+
+    #[test]
+    fn nothing_is_answered_after_bye() {
+        let requests = b"{\"id\": 1, \"op\": \"bye\"}\n{\"id\": 2, \"op\": \"hello\"}\n";
+        check(requests, &[json!({"id": 1, "result": "bye"})]);
+    }
 }

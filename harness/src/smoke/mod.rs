@@ -91,7 +91,7 @@ pub fn run(
             Err(Trouble::Skipped(reason)) => Verdict::Skipped(reason),
             Err(Trouble::Wrong(what)) => Verdict::Failed(what),
             Err(Trouble::Error(error)) if error.code == ErrorCode::Runner => Verdict::Broken(error.message),
-            Err(Trouble::Error(error)) => Verdict::Failed(error.to_string()),
+            Err(Trouble::Error(error)) => Verdict::Failed(format!("{} ({})", error.message, error.code.name())),
         };
         interrupt::check()?;
         on_step(name, &verdict)?;

@@ -83,6 +83,7 @@ impl Ended {
 }
 
 /// Whether ONNX Runtime is there; says why not.
+#[expect(clippy::print_stderr, reason = "a test that is left out says why")]
 pub fn has_runtime() -> bool {
     let found = setup::find_onnxruntime(&Layout::at(root()));
     if let Err(error) = &found {
@@ -92,6 +93,7 @@ pub fn has_runtime() -> bool {
 }
 
 /// Whether the Python and Node runners can be started without an installation; says why not.
+#[expect(clippy::print_stderr, reason = "a test that is left out says why")]
 pub fn has_environments() -> bool {
     let missing: Vec<String> = setup::examine(&Layout::at(root()))
         .into_iter()

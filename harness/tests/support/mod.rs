@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 pub mod cli;
 
 use std::path::{Path, PathBuf};

@@ -22,6 +22,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 const VOCAB_SIZE: u32 = 256;
+/// The fractions of a nat that log-probs are rounded to.
+const UNIT: f64 = (1_u64 << 40) as f64;
 const OPERATIONS: [&str; 9] = [
     "hello",
     "load",
@@ -240,7 +242,8 @@ impl Fake {
                 }
                 logits.extend(logit.to_le_bytes());
             }
-            let log_sum = honest.iter().map(|logit| logit.exp()).sum::<f64>().ln();
+            // Rounded to what the exp and log of every platform agree on.
+            let log_sum = (honest.iter().map(|logit| logit.exp()).sum::<f64>().ln() * UNIT).round() / UNIT;
             rows.extend(honest.iter().flat_map(|logit| (logit - log_sum).to_le_bytes()));
             let offset = if self.fault == Fault::WrongCoded { 1.0 } else { 0.0 };
             let log_prob = honest

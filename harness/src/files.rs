@@ -4,10 +4,21 @@ use std::fs::File;
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::stdio::duplicate_stdout;
 use crate::{Error, ErrorCode, Result};
+
+/// A folder for what is needed for a while; it goes when it is dropped.
+///
+/// # Errors
+/// `io`.
+pub fn scratch_folder() -> Result<TempDir> {
+    tempfile::Builder::new()
+        .prefix("llmzip-")
+        .tempdir()
+        .map_err(|source| Error::io("make a scratch folder in", &std::env::temp_dir(), &source))
+}
 
 /// Opens a file to read.
 ///

@@ -62,6 +62,7 @@ fn every_command_says_what_it_takes() {
         "decompress",
         "inspect",
         "conform",
+        "golden",
         "setup",
         "doctor",
         "runner",

@@ -9,6 +9,7 @@ use super::progress::{RunnerBars, SetupTalk};
 use super::runners;
 use crate::compare::Classes;
 use crate::conform::{self, Settings, Target, inputs};
+use crate::files::scratch_folder;
 use crate::model::fingerprint::GraphOptimization;
 use crate::model::provenance::{ModelChoice, Models};
 use crate::report::{json, junit, markdown, terminal};
@@ -36,10 +37,7 @@ pub fn run(arguments: &ConformArguments, output: &Output) -> Result<u8> {
         ..Timeouts::default()
     };
     let members = runners::members(arguments, &layout, timeouts, &mut SetupTalk::new(output))?;
-    let scratch = tempfile::Builder::new()
-        .prefix("llmzip-")
-        .tempdir()
-        .map_err(|source| Error::io("make a scratch folder in", &std::env::temp_dir(), &source))?;
+    let scratch = scratch_folder()?;
     let bars = RunnerBars::new(output);
     let report = conform::run(&settings, members, scratch.path(), &bars);
     bars.clear();

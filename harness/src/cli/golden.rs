@@ -6,6 +6,7 @@ use super::output::{Output, write_file};
 use super::progress::{RunnerBars, SetupTalk};
 use super::runners;
 use crate::conform::{Member, Settings};
+use crate::files::scratch_folder;
 use crate::golden::check::Goldens;
 use crate::golden::codec_vectors::codec_vectors_text;
 use crate::golden::{self, table};
@@ -33,7 +34,7 @@ fn check(arguments: &GoldenCheckArguments, layout: &Layout, output: &Output) -> 
         Timeouts::default(),
         &mut SetupTalk::new(output),
     )?;
-    let scratch = scratch()?;
+    let scratch = scratch_folder()?;
     let bars = RunnerBars::new(output);
     let report = golden::check(&goldens, &settings, members, scratch.path(), &bars);
     bars.clear();
@@ -61,7 +62,7 @@ fn write_model(arguments: &GoldenWriteArguments, layout: &Layout, output: &Outpu
         Some(Member::Failed { error, .. }) => return Err(error),
         _ => return Err(Error::new(ErrorCode::Usage, "--runner: name one runner")),
     };
-    let scratch = scratch()?;
+    let scratch = scratch_folder()?;
     let bars = RunnerBars::new(output);
     let folder = layout.golden().join(&arguments.model);
     let written = golden::write(
@@ -89,11 +90,4 @@ fn settings(model: &str, layout: &Layout) -> Result<Settings> {
         .map(|variant| target(models.choose(model, Some(&variant.variant))?))
         .collect::<Result<_>>()?;
     standard_settings(targets, layout, false)
-}
-
-fn scratch() -> Result<tempfile::TempDir> {
-    tempfile::Builder::new()
-        .prefix("llmzip-")
-        .tempdir()
-        .map_err(|source| Error::io("make a scratch folder in", &std::env::temp_dir(), &source))
 }

@@ -4,6 +4,7 @@ use super::args::SmokeArguments;
 use super::conform::{seconds, target};
 use super::output::Output;
 use super::runners::parse_command;
+use crate::files::scratch_folder;
 use crate::model::provenance::Models;
 use crate::report::terminal::printable;
 use crate::runner::Runner as _;
@@ -25,10 +26,7 @@ pub fn run(arguments: &SmokeArguments, output: &Output) -> Result<u8> {
     };
     let models = Models::of_manifest(&Layout::find()?.manifest())?;
     let target = target(models.choose(&arguments.model, arguments.variant.as_deref())?)?;
-    let scratch = tempfile::Builder::new()
-        .prefix("llmzip-")
-        .tempdir()
-        .map_err(|source| Error::io("make a scratch folder in", &std::env::temp_dir(), &source))?;
+    let scratch = scratch_folder()?;
     let mut runner = ProcessRunner::start(NAME, &command, timeouts)?;
     let exit_code = smoke::run(&mut runner, &target, scratch.path(), &mut |name, verdict| {
         let state = match verdict {

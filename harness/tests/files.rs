@@ -249,6 +249,7 @@ fn a_tokenizer_of_another_vocabulary_is_refused() {
         config.to_string().into_bytes()
     };
     let clone = changed_clone("tiny/config.json", smaller);
+    inspect_in(&clone, &[]).check(4, "config.json has the SHA-256 ");
     let ended = inspect_in(&clone, &["--verify-sha=false"]);
     ended.check(4, "error[vocabulary]: ");
 }

@@ -46,6 +46,7 @@ impl<'a> ModelSource<'a> {
         if !variant.verify_sha {
             options.model_sha256 = None;
             options.tokenizer_sha256 = None;
+            options.config_sha256 = None;
         }
         let model = LoadedModel::load(&options)?;
         let file = choice.model_dir.join(&choice.model_file);

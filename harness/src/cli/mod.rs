@@ -64,3 +64,14 @@ fn run(arguments: &Arguments, output: &Output) -> crate::Result<u8> {
         Command::Smoke(options) => smoke::run(options, output),
     }
 }
+
+/// Whether `words`, which come after the program's name, are a command line of this program. Tests hold documents to it.
+///
+/// # Errors
+/// What the parser says of them.
+pub fn parses(words: &[String]) -> Result<(), String> {
+    let program = std::iter::once("llmzip");
+    Arguments::try_parse_from(program.chain(words.iter().map(String::as_str)))
+        .map(drop)
+        .map_err(|error| error.to_string())
+}

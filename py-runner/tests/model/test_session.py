@@ -1,15 +1,17 @@
 import dataclasses
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
 from llmzip.errors import InternalError, ModelError, UnsupportedError, VocabularyError
 from llmzip.model.context import ContextPolicy, Plan, rows_of_known_tokens
-from llmzip.model.graph import BatchPolicy, TensorInfo
+from llmzip.model.graph import BatchPolicy, TensorInfo, has_external_data
 from llmzip.model.session import Session, SessionSettings, container_fingerprint
 from llmzip.model.signature import read_signature
 from support.graphs import CONFIG, HEAD_SIZE, VOCAB, Traits, graph
@@ -108,6 +110,19 @@ def test_graphs_that_cannot_be_driven(traits: Traits, match: str) -> None:
 def test_what_is_no_graph() -> None:
     with pytest.raises(ModelError, match="cannot load the graph"):
         Session(b"not a graph", CONFIG, SessionSettings())
+
+
+def test_weights_in_other_files_are_refused(tmp_path: Path) -> None:
+    """A file beside the model is not covered by the model's SHA-256."""
+    whole = onnx.load_model_from_string(graph())
+    onnx.save_model(
+        whole, tmp_path / "model.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0
+    )
+    content = (tmp_path / "model.onnx").read_bytes()
+    assert not has_external_data(graph())
+    assert not has_external_data(b"location, but no model")
+    with pytest.raises(UnsupportedError, match="weights in other files"):
+        Session(content, CONFIG, SessionSettings())
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from llmzip.errors import InternalError, ModelError, UnsupportedError
-from llmzip.model.graph import GraphView, opset_and_ops, tensor_info
+from llmzip.model.graph import GraphView, has_external_data, opset_and_ops, tensor_info
 from llmzip.model.signature import IDS, LOGITS, MASK, POSITIONS, read_signature
 from llmzip.model.source import Ids, Logits
 
@@ -140,6 +140,11 @@ class Session:
                 f"there is no graph optimization {settings.graph_optimization!r}",
                 f"use one of {', '.join(GRAPH_OPTIMIZATION)}",
             )
+        if has_external_data(content):
+            raise UnsupportedError(
+                "the model keeps weights in other files, which this runner does not load",
+                "use a model that is one file: its SHA-256 covers all that it holds",
+            )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = settings.threads
         options.inter_op_num_threads = 1
@@ -153,6 +158,5 @@ class Session:
         except Exception as error:
             raise ModelError(
                 f"ONNX Runtime cannot load the graph: {error}",
-                "check that the file is an ONNX model; weights in a file beside it are not supported, as its SHA-256 would "
-                "not cover them",
+                "check that the file is an ONNX model",
             ) from error

@@ -56,26 +56,28 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::testing::draw_likely_token;
+    use crate::codec::testing::{draw_led_row, draw_likely_token};
     use crate::golden::synthetic::Lcg;
 
-    #[test]
-    fn the_overhead_is_small_and_grows_with_eps() {
-        let mut lcg = Lcg::new(50);
-        let mut tree = Tree::new(64);
-        let rows: Vec<(Vec<f32>, u32)> = (0..10_000)
-            .map(|_| {
-                let row = lcg.draw_row(64, 8.0);
-                tree.take_row(Row::F32(&row)).unwrap();
-                let id = draw_likely_token(&mut lcg, &tree, &row);
-                (row, id)
-            })
-            .collect();
-        let limits = [(0.0, 0.0005), (1e-5, 0.002), (5e-5, 0.004), (1e-3, 0.03), (2e-2, 0.2)];
+    /// Rows as `draw` makes them, each with a token that is as likely as it says.
+    fn sample(seed: u32, vocab_size: usize, draw: impl Fn(&mut Lcg) -> Vec<f32>) -> Vec<(Vec<f32>, u32)> {
+        let mut lcg = Lcg::new(seed);
+        let mut tree = Tree::new(vocab_size);
+        let mut draw_both = || {
+            let row = draw(&mut lcg);
+            tree.take_row(Row::F32(&row)).unwrap();
+            let id = draw_likely_token(&mut lcg, &tree, &row);
+            (row, id)
+        };
+        (0..10_000).map(|_| draw_both()).collect()
+    }
+
+    fn check(sample: &[(Vec<f32>, u32)], limits: &[(f64, f64)]) {
+        let vocab_size = sample[0].0.len();
         let mut before = 0.0;
-        for (eps, limit) in limits {
-            let rows = rows.iter().map(|(row, id)| (Row::F32(row), *id));
-            let overhead = overhead(rows, 64, eps).unwrap();
+        for &(eps, limit) in limits {
+            let rows = sample.iter().map(|(row, id)| (Row::F32(row), *id));
+            let overhead = overhead(rows, vocab_size, eps).unwrap();
             assert_eq!(overhead.tokens, 10_000);
             let relative = overhead.relative();
             assert!(
@@ -84,5 +86,25 @@ mod tests {
             );
             before = relative;
         }
+    }
+
+    #[test]
+    fn the_overhead_is_small_and_grows_with_eps() {
+        let rows = sample(50, 64, |lcg| lcg.draw_row(64, 8.0));
+        let limits = [(0.0, 0.0005), (1e-5, 0.001), (5e-5, 0.003), (1e-3, 0.03), (2e-2, 0.2)];
+        check(&rows, &limits);
+    }
+
+    #[test]
+    fn leaders_cost_little() {
+        let rows = sample(51, 64, |lcg| draw_led_row(lcg, 64));
+        let limits = [
+            (0.0, 0.0006),
+            (1e-5, 0.0015),
+            (5e-5, 0.003),
+            (1e-3, 0.021),
+            (2e-2, 0.11),
+        ];
+        check(&rows, &limits);
     }
 }

@@ -227,7 +227,8 @@ fn a_reader_within_eps_reads_and_one_beyond_never_gives_wrong_bytes() {
         };
         decompress_with(&mut source, &container)
     };
-    for noise in [1e-6, 1e-4, 9e-4] {
+    // Logits that move by less than half of eps, up or down, move no log-prob by more than eps.
+    for noise in [1e-6, 1e-4, 4.9e-4] {
         let (decoded, result) = moved(noise);
         result.unwrap();
         assert!(decoded == plain.as_bytes());

@@ -4,6 +4,7 @@ use super::*;
 use crate::ErrorCode;
 use crate::codec::grid::{Grid, bit_cost, offset_numerator};
 use crate::codec::range_coder::{AdaptiveBit, BitEncoder, PROBABILITY_ONE};
+use crate::codec::testing::{draw_led_row, draw_likely_token};
 use crate::codec::tree::{Leader, tree_depth};
 use crate::golden::synthetic::Lcg;
 use crate::model::source::Row;
@@ -60,7 +61,8 @@ impl StatedToken {
     }
 }
 
-fn sample(seed: u32, vocab_size: usize, spread: f32, tokens: usize) -> Sample {
+/// Rows of one spread and a token in four out of place, or rows of which some have a leader and tokens that are as likely as they say.
+fn sample(seed: u32, vocab_size: usize, spread: Option<f32>, tokens: usize) -> Sample {
     let mut lcg = Lcg::new(seed);
     let mut tree = Tree::new(vocab_size);
     let mut sample = Sample {
@@ -70,9 +72,15 @@ fn sample(seed: u32, vocab_size: usize, spread: f32, tokens: usize) -> Sample {
         lane: LanePaths::default(),
     };
     for _ in 0..tokens {
-        let row = lcg.draw_row(vocab_size, spread);
-        let id = lcg.draw_token(&row);
+        let row = match spread {
+            Some(spread) => lcg.draw_row(vocab_size, spread),
+            None => draw_led_row(&mut lcg, vocab_size),
+        };
         tree.take_row(Row::F32(&row)).unwrap();
+        let id = match spread {
+            Some(_) => lcg.draw_token(&row),
+            None => draw_likely_token(&mut lcg, &tree, &row),
+        };
         sample.lane.push(&mut tree, id);
         sample.tokens.push(StatedToken::new(&mut tree, id));
         sample.rows.push(row);
@@ -119,7 +127,7 @@ fn stated_choice(sample: &Sample, parameters: Parameters, eps: f64, offsets: u32
     (total, chosen)
 }
 
-fn check(seed: u32, vocab_size: usize, spread: f32, tokens: usize, eps: f64, offsets: u32) -> Vec<u32> {
+fn check(seed: u32, vocab_size: usize, spread: Option<f32>, tokens: usize, eps: f64, offsets: u32) -> Vec<u32> {
     let lanes: Vec<Sample> = (0..3)
         .map(|lane| sample(seed + lane, vocab_size, spread, tokens / (1 + lane as usize)))
         .collect();
@@ -154,10 +162,12 @@ fn writers_choose_what_the_format_says_and_readers_follow() {
         .enumerate()
     {
         let seed = 1000 * i as u32;
-        offsets.extend(check(seed, 2, 4.0, 200, eps, 32));
-        offsets.extend(check(seed + 10, 7, 4.0, 100, eps, 1));
-        offsets.extend(check(seed + 20, 100, 8.0, 150, eps, 32));
-        offsets.extend(check(seed + 30, 257, 128.0, 60, eps, 64));
+        offsets.extend(check(seed, 2, Some(4.0), 200, eps, 32));
+        offsets.extend(check(seed + 10, 7, Some(4.0), 100, eps, 1));
+        offsets.extend(check(seed + 20, 100, Some(8.0), 150, eps, 32));
+        offsets.extend(check(seed + 30, 257, Some(128.0), 60, eps, 64));
+        offsets.extend(check(seed + 40, 29, None, 300, eps, 32));
+        offsets.extend(check(seed + 50, 2, None, 100, eps, 64));
     }
     assert!(offsets.contains(&0) && offsets.contains(&3), "too uniform a sample");
     assert!(offsets.contains(&32), "no escape was tried");
@@ -219,6 +229,41 @@ fn an_escaped_id_must_be_one() {
             assert_eq!(found, Ok(id));
         } else {
             assert_eq!(found.unwrap_err().code, ErrorCode::Divergence);
+        }
+    }
+}
+
+/// A stream says that a token is not the leader, and then leads to the leader nevertheless.
+#[test]
+fn a_leader_that_was_ruled_out_is_damage() {
+    for (vocab_size, leader) in [(2, 0), (2, 1), (3, 2), (7, 3), (257, 256)] {
+        let mut row = vec![0.0; vocab_size];
+        row[leader as usize] = 3.0;
+        let mut tree = Tree::new(vocab_size);
+        tree.take_row(Row::F32(&row)).unwrap();
+        let parameters = Parameters { cells: 8, block: 4 };
+        let grid = Grid::new(parameters.cells, 1e-3);
+        let p_of = |log_odds| grid.probability(grid.cell(log_odds, 0), 0);
+        let decode = |ruled_out: bool, id: u32| {
+            let mut encoder = BitEncoder::new();
+            encoder.encode(false, AdaptiveBit::default().probability());
+            let mut tree = tree.clone();
+            encoder.encode(!ruled_out, p_of(tree.leader_log_odds()));
+            if ruled_out {
+                for Decision { bit, log_odds } in tree.tree_masses(Leaves::Others).path(id) {
+                    encoder.encode(bit, p_of(log_odds));
+                }
+            }
+            LaneDecoder::new(encoder.finish(), parameters, 1e-3, 3).decode(&mut tree)
+        };
+        assert_eq!(decode(false, leader), Ok(leader));
+        for id in 0..vocab_size as u32 {
+            let found = decode(true, id);
+            if id == leader {
+                assert_eq!(found.unwrap_err().code, ErrorCode::Divergence);
+            } else {
+                assert_eq!(found, Ok(id));
+            }
         }
     }
 }

@@ -114,6 +114,122 @@ fn who_lies_within_eps_of_a_safe_place_finds_its_cell() {
     assert!(unsafe_places > 100);
 }
 
+/// What a reader within eps makes of log-odds `v` between two parts of the whole mass, at the worst: one part moves by eps, and the
+/// other makes up for it without moving further.
+fn worst_log_odds(v: f64, eps: f64) -> Vec<f64> {
+    // The smaller part, and how many times it goes into the larger: both without loss, whatever v.
+    let ratio = (-v.abs()).exp();
+    let smaller = ratio / (1.0 + ratio);
+    let larger = 1.0 / (1.0 + ratio);
+    let mut found = Vec::new();
+    for moved in [eps, -eps] {
+        // ln(1 - smaller * e^moved) - ln(larger), and the same with the parts exchanged.
+        for (part, other, sign) in [(smaller, larger, -1.0), (larger, smaller, 1.0)] {
+            let made_up = (-part * moved.exp_m1() / other).ln_1p();
+            if made_up.abs() <= eps {
+                found.push(v.abs() + sign * (moved - made_up));
+            }
+        }
+    }
+    found.into_iter().map(|there| there.copysign(v)).collect()
+}
+
+#[test]
+fn who_lies_within_eps_of_a_safe_leader_finds_its_cell() {
+    let (mut safe, mut unsafe_but_for_it) = (0, 0);
+    for (cells, eps) in [
+        (2048, 1e-9),
+        (96, 1e-6),
+        (48, 1e-5),
+        (24, 5e-5),
+        (8, 1e-3),
+        (4, 2e-2),
+        (3, 0.1),
+        (2, 0.25),
+        (2, 0.3),
+        (2, 0.9),
+    ] {
+        let grid = Grid::new(cells, eps);
+        for step in 0..20_000 {
+            // Leaders of a lead of at least 1 have log-odds down to -ln(V - 1) + 1; the guard holds for any.
+            let v = f64::from(step - 6000) / 500.0 + 1.0 / 3000.0;
+            let guard = grid.leader_guard(v);
+            assert!(guard > eps && guard <= grid.guard());
+            let k = step as u32 % 32;
+            for there in worst_log_odds(v, eps) {
+                assert!(
+                    (there - v).abs() <= guard - SLACK / 2.0,
+                    "eps {eps}, v {v}, there {there}"
+                );
+                if grid.is_safe(v, k, guard) {
+                    safe += 1;
+                    unsafe_but_for_it += usize::from(!grid.is_safe(v, k, grid.guard()));
+                    assert_eq!(
+                        grid.cell(there, k),
+                        grid.cell(v, k),
+                        "N = {cells}, eps {eps}, v {v}, k {k}"
+                    );
+                }
+            }
+        }
+    }
+    assert!(safe > 100_000 && unsafe_but_for_it > 1000, "{safe} {unsafe_but_for_it}");
+}
+
+/// The guard is hardly wider than what it is against: a little above eps where one part is much the larger.
+#[test]
+fn the_leader_guard_is_tight() {
+    for eps in [1e-6, 1e-5, 5e-5, 1e-3, 2e-2] {
+        let grid = Grid::new(12, eps);
+        for v in [-8.0f64, -1.0, 0.5, 1.0, 2.0, 4.0, 8.0, 12.0] {
+            let most = worst_log_odds(v, eps)
+                .into_iter()
+                .map(|there| (there - v).abs())
+                .fold(0.0, f64::max);
+            let guard = grid.leader_guard(v);
+            assert!(
+                (most..most * (1.0 + 4.0 * eps) + 2.0 * SLACK).contains(&guard),
+                "{most} {guard}"
+            );
+        }
+        assert!(grid.leader_guard(8.0) < 1.001 * eps + SLACK);
+    }
+}
+
+#[test]
+fn leads_are_told_alike_within_eps() {
+    let mut lcg = Lcg::new(102);
+    let (mut led, mut unsafe_leads) = (0, 0);
+    for eps in [0.0, 1e-5, 1e-3, 2e-2, 0.3] {
+        let grid = Grid::new(12, eps);
+        for k in 0..MAX_OFFSETS {
+            let least = 1.0 + f64::from(offset_numerator(k)) / 65536.0;
+            assert!(!grid.leads(least, k) && !grid.leads_safely(least, k));
+            assert!(grid.leads(2.0, k) && !grid.leads(1.0, k) && !grid.leads(0.0, k));
+            for step in 0..400 {
+                let lead = if step % 2 == 0 {
+                    f64::from(lcg.draw()) / 65536.0 * 3.0
+                } else {
+                    least + (f64::from(lcg.draw()) / 32768.0 - 1.0) * 3.0 * grid.guard()
+                };
+                let leads = grid.leads(lead, k);
+                assert_eq!(leads, lead > least);
+                led += usize::from(leads);
+                if grid.leads_safely(lead, k) {
+                    // So far a lead moves: one logit by eps up, the other by eps down. Then the first still leads.
+                    assert_eq!(grid.leads(lead - 2.0 * eps, k), leads);
+                    assert_eq!(grid.leads(lead + 2.0 * eps, k), leads);
+                    assert!(!leads || lead > 2.0 * eps);
+                } else {
+                    unsafe_leads += 1;
+                    assert!((lead - least).abs() <= grid.guard());
+                }
+            }
+        }
+    }
+    assert!(led > 10_000 && unsafe_leads > 10_000, "{led} {unsafe_leads}");
+}
+
 #[test]
 fn indices_are_the_middles_of_cells() {
     for cells in [2, 3, 7, 48, 2048, 4096] {

@@ -113,3 +113,29 @@ fn not_finite(logits: &[f32]) -> Error {
     )
     .with_hint("try the model's variant with 32-bit activations, or another execution provider")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A value out of place in one lane of the passes, in the rest, or in a row without a whole chunk.
+    #[test]
+    fn every_place_counts() {
+        for length in 2..40 {
+            for place in 0..length {
+                let mut row = vec![-1.0; length];
+                row[place] = 2.0;
+                let mut weights = vec![0.0; length];
+                let found = weigh(&row, &mut weights).unwrap();
+                assert_eq!((found.maximum, found.leader, found.lead), (2.0, place, 3.0));
+                assert!((found.others - (length as f64 - 1.0) * (-3f64).exp()).abs() < 1e-12);
+                row[(place + 1) % length] = 1.5;
+                assert_eq!(weigh(&row, &mut weights).unwrap().lead, 0.5);
+                for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                    row[place] = bad;
+                    assert_eq!(weigh(&row, &mut weights).unwrap_err().code, ErrorCode::Model);
+                }
+            }
+        }
+    }
+}

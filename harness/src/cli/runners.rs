@@ -101,7 +101,7 @@ fn python(layout: &Layout, narrator: &mut dyn Narrator) -> Result<CommandSpec> {
     Ok(CommandSpec {
         program: setup::prepare_python(layout, Packages::Runtime, narrator)?,
         args: vec!["-m".to_owned(), "llmzip".to_owned(), "runner".to_owned()],
-        env: vec![("PYTHONPATH".to_owned(), sources.display().to_string())],
+        env: vec![("PYTHONPATH".to_owned(), sources.display().to_string()), no_telemetry()],
     })
 }
 
@@ -111,8 +111,13 @@ fn node(layout: &Layout, narrator: &mut dyn Narrator) -> Result<CommandSpec> {
     Ok(CommandSpec {
         program: setup::prepare_node(layout, narrator)?,
         args: vec![script.display().to_string(), "runner".to_owned()],
-        env: Vec::new(),
+        env: vec![no_telemetry()],
     })
+}
+
+/// ONNX Runtime leaves files of its own in the temporary folder unless it is told not to.
+fn no_telemetry() -> (String, String) {
+    ("ORT_DISABLE_TELEMETRY".to_owned(), "1".to_owned())
 }
 
 /// Reads `NAME=COMMAND`.

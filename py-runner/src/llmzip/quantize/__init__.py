@@ -1,10 +1,11 @@
-"""Llama checkpoints to ONNX graphs: `model.safetensors` + `config.json` in, one `.onnx` file out.
+"""Checkpoints to ONNX graphs: `model.safetensors` + `config.json` in, one `.onnx` file out.
 
 Owns reading of checkpoints, the choice of scales and the construction of graphs, with numpy and onnx
 alone: no exporter, no PyTorch. It runs no inference. The same input gives the same bytes.
 """
 
-from .checkpoint import Checkpoint, LlamaConfig
+from .checkpoint import Checkpoint, Weights
+from .config import DecoderConfig
 from .errors import CheckpointError, QuantizeError
 from .flavour import FLAVOURS, Flavour
 from .llama import build_graph
@@ -13,8 +14,9 @@ __all__ = [
     "FLAVOURS",
     "Checkpoint",
     "CheckpointError",
+    "DecoderConfig",
     "Flavour",
-    "LlamaConfig",
     "QuantizeError",
+    "Weights",
     "build_graph",
 ]

@@ -55,8 +55,10 @@ class GraphWriter:
         self._nodes.append(helper.make_node(op, inputs, results, name=name, domain=domain, **attributes))
         return results[0]
 
-    def model(self, graph_name: str, producer: str) -> onnx.ModelProto:
-        """Return the whole model."""
+    def model(self, graph_name: str, producer: str, metadata: dict[str, str] | None = None) -> onnx.ModelProto:
+        """Return the whole model; `metadata` are its metadata_props."""
         graph = helper.make_graph(self._nodes, graph_name, self._inputs, self._outputs, self._initializers)
         opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
-        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name=producer)
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name=producer)
+        helper.set_model_props(model, metadata or {})
+        return model

@@ -14,7 +14,8 @@ import onnx
 from onnx import TensorProto
 
 from .blockwise import quantize
-from .checkpoint import Checkpoint, LlamaConfig
+from .checkpoint import Checkpoint
+from .config import DecoderConfig, Family
 from .errors import QuantizeError
 from .flavour import Flavour
 from .graph import GraphWriter
@@ -24,12 +25,16 @@ _MICROSOFT = "com.microsoft"
 
 def build_graph(checkpoint: Checkpoint, flavour: Flavour) -> bytes:
     """Return the serialised ONNX model. Raises QuantizeError if the checkpoint cannot be built."""
+    config = checkpoint.config
+    if config.family != Family() or config.sliding_window is not None:
+        what = config.model_type if config.sliding_window is None else f"{config.model_type} with a sliding window"
+        raise QuantizeError(f"a graph of {what} cannot be built in {flavour.name}", "build its exact graph")
     model = _Decoder(checkpoint, flavour).build()
     serialised: bytes = model.SerializeToString(deterministic=True)
     return serialised
 
 
-def rotary_tables(config: LlamaConfig) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def rotary_tables(config: DecoderConfig) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Cosines and sines by position, each [max_position_embeddings, head_dim / 2]."""
     half = config.head_dim // 2
     rates = [config.rope_theta ** (-i / half) for i in range(half)]

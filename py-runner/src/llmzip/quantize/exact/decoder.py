@@ -1,20 +1,20 @@
-"""The exact graph of a Llama decoder. Owns the order of its parts and the graph's signature.
+"""The exact graph of a decoder. Owns the order of its parts and the graph's signature.
 
 Inputs are input_ids and position_ids [batch, sequence], attention_mask [batch, total], all int64, and the cache of `attention`. Outputs are
 logits [batch, sequence, vocab] as float32 and the cache. Batch, sequence and past are dynamic.
 """
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import TensorProto
 
-from llmzip.quantize.checkpoint import Checkpoint
+from llmzip.quantize.checkpoint import Weights
 from llmzip.quantize.graph import GraphWriter
 from llmzip.quantize.llama import rotary_tables
 
-from .attention import Attention, declare_caches, shared
+from .attention import Attention, declare_caches, mask, query_factor
 from .exponential import exponential, root_scale
+from .heads import Heads, rotation
 from .operations import PEAK, Operations, TwoBytes, normalization_unit
 from .weights import Int8Columns, quantize_columns
 
@@ -23,43 +23,42 @@ _SIGMOID_CEILING = 1.0
 """Of the factor in `exponential`: sigmoid(-26) is nearly 0, and the exponential stays far from overflow."""
 
 
-def build_exact_graph(checkpoint: Checkpoint) -> bytes:
+def build_exact_graph(weights: Weights) -> bytes:
     """Return the serialised ONNX model. Raises QuantizeError if the checkpoint cannot be built."""
-    serialised: bytes = _Decoder(checkpoint).build().SerializeToString(deterministic=True)
+    serialised: bytes = _Decoder(weights).build().SerializeToString(deterministic=True)
     return serialised
 
 
 class _Decoder:
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self._checkpoint = checkpoint
-        self._config = checkpoint.config
+    def __init__(self, weights: Weights) -> None:
+        self._weights = weights
+        self._config = weights.config
         self._graph = GraphWriter()
 
     def build(self) -> onnx.ModelProto:
         graph, config = self._graph, self._config
-        for name, length in (("input_ids", "sequence"), ("attention_mask", "total_sequence"), ("position_ids", "sequence")):
+        for name, length in (
+            ("input_ids", "sequence"),
+            ("attention_mask", "total_sequence"),
+            ("position_ids", "sequence"),
+        ):
             graph.input(name, TensorProto.INT64, ["batch_size", f"{length}_length"])
         graph.output("logits", TensorProto.FLOAT, ["batch_size", "sequence_length", config.vocab_size])
         declare_caches(graph, config)
         cos, sin = (table.astype(np.float32) for table in rotary_tables(config))
-        names = shared(graph, config, {"cos": cos, "sin": sin})
-        embedding = quantize_columns(self._checkpoint.embedding())
+        turn, bias = rotation(graph, config, {"cos": cos, "sin": sin}), mask(graph, config)
+        embedding = quantize_columns(self._weights.embedding())
         residual = self._embed(embedding)
         for layer in range(config.num_hidden_layers):
             ops = Operations(graph, f"/model/layers.{layer}")
             x = ops.two_bytes(residual)
-            normalization = ops.normalization(x, config.hidden_size, config.rms_norm_eps)
-            weight = self._normed(layer, "input_layernorm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
-            mixed = Attention(graph, config, layer, names).build(x, normalization, weight)
+            norm = ops.normalization(x, config.hidden_size, config.rms_norm_eps)
+            heads = Heads(graph, self._weights, layer, turn, query_factor(config)).build(x, norm)
+            mixed = Attention(graph, config, layer, bias).build(*heads)
             residual = self._add(ops, residual, ops.two_bytes(mixed), layer, "self_attn.o_proj")
             residual = self._mlp(Operations(graph, f"/model/layers.{layer}/mlp"), layer, residual)
         self._head(residual, embedding)
         return graph.model("llama_exact", "llmzip")
-
-    def _normed(self, layer: int, norm: str, *names: str) -> npt.NDArray[np.float32]:
-        """Linear layers below each other, with the weight of the norm before them worked in."""
-        weight = np.concatenate([self._checkpoint.linear(layer, name) for name in names])
-        return weight * self._checkpoint.norm(f"layers.{layer}.{norm}")
 
     def _embed(self, embedding: Int8Columns) -> str:
         """Rows of the embedding; the head's matrix is the same one, turned when the graph is loaded."""
@@ -67,11 +66,15 @@ class _Decoder:
         matrix = self._graph.constant(f"{_EMBEDDING}.rows", np.ascontiguousarray(embedding.values.T))
         scales = self._graph.constant(f"{_EMBEDDING}.scales", embedding.scales)
         rows = ops.node("Cast", ops.node("Gather", matrix, "input_ids", axis=0), to=TensorProto.FLOAT)
-        return ops.node("Mul", rows, ops.node("Unsqueeze", ops.node("Gather", scales, "input_ids", axis=0), ops.integers(-1)))
+        return ops.node(
+            "Mul", rows, ops.node("Unsqueeze", ops.node("Gather", scales, "input_ids", axis=0), ops.integers(-1))
+        )
 
-    def _add(self, ops: Operations, residual: str, x: TwoBytes, layer: int, name: str, factor: str | None = None) -> str:
+    def _add(
+        self, ops: Operations, residual: str, x: TwoBytes, layer: int, name: str, factor: str | None = None
+    ) -> str:
         """Add a linear layer of `x` to the residual; `factor` is a further scale of the rows, [batch, sequence, 1]."""
-        weight = quantize_columns(self._checkpoint.linear(layer, name))
+        weight = quantize_columns(self._weights.linear(layer, name))
         product = ops.product(x, f"model.layers.{layer}.{name}", weight)
         scale = x.peak if factor is None else ops.node("Mul", x.peak, factor)
         return ops.node("Add", residual, ops.node("Mul", product, ops.scaled(scale, 1 / PEAK)))
@@ -79,32 +82,35 @@ class _Decoder:
     def _mlp(self, ops: Operations, layer: int, residual: str) -> str:
         config, at = self._config, f"model.layers.{layer}.mlp"
         x = ops.two_bytes(residual)
-        normalization = ops.normalization(x, config.hidden_size, config.rms_norm_eps)
+        norm = ops.normalization(x, config.hidden_size, config.rms_norm_eps)
+        norm_weight = self._weights.norm(f"layers.{layer}.post_attention_layernorm")
         unit = normalization_unit(config.hidden_size)
         gate, up = (
-            ops.product(x, f"{at}.{name}", quantize_columns(self._normed(layer, "post_attention_layernorm", f"mlp.{name}")))
+            ops.product(x, f"{at}.{name}", quantize_columns(self._weights.linear(layer, f"mlp.{name}") * norm_weight))
             for name in ("gate_proj", "up_proj")
         )
         # gate * sigmoid(gate) * up, where sigmoid(x) = 1 / (1 + exp(-x)); constant factors meet in the scale of the rows.
-        root = ops.node("Mul", gate, ops.scaled(normalization, -root_scale() / unit))
+        root = ops.node("Mul", gate, ops.scaled(norm.factor, -root_scale() / unit))
         twice_sigmoid = ops.reciprocal(
             ops.node("Add", exponential(ops, root, ceiling=_SIGMOID_CEILING), ops.number(1.0)), 2.0
         )
         hidden = ops.two_bytes(ops.node("Mul", ops.node("Mul", root, twice_sigmoid), up))
-        return self._add(ops, residual, hidden, layer, "mlp.down_proj", ops.scaled(normalization, -0.5 / (root_scale() * unit)))
+        return self._add(
+            ops, residual, hidden, layer, "mlp.down_proj", ops.scaled(norm.factor, -0.5 / (root_scale() * unit))
+        )
 
     def _head(self, residual: str, embedding: Int8Columns) -> None:
         ops, config = Operations(self._graph, "/lm_head"), self._config
         plain = ops.two_bytes(residual)
-        normalization = ops.normalization(plain, config.hidden_size, config.rms_norm_eps)
+        norm = ops.normalization(plain, config.hidden_size, config.rms_norm_eps)
         # A tied head shares its int8 matrix with the embedding: the norm's weight cannot be worked into it.
-        weight = self._graph.constant("model.norm.weight", self._checkpoint.norm("norm"))
+        weight = self._graph.constant("model.norm.weight", self._weights.norm("norm"))
         x = ops.two_bytes(ops.node("Mul", residual, weight))
-        head = self._checkpoint.head()
+        head = self._weights.head()
         if head is None:
             product = ops.product(x, _EMBEDDING, embedding, ops.transpose(f"{_EMBEDDING}.rows", 1, 0))
         else:
             product = ops.product(x, "lm_head", quantize_columns(head))
         unit = normalization_unit(config.hidden_size)
-        scale = ops.scaled(ops.node("Mul", x.peak, ops.node("Mul", plain.levels, normalization)), 1 / (PEAK * unit))
+        scale = ops.scaled(ops.node("Mul", x.peak, ops.node("Mul", plain.levels, norm.factor)), 1 / (PEAK * unit))
         self._graph.node("Mul", "/lm_head/logits", [product, scale], ["logits"])

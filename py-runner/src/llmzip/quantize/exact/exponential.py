@@ -4,6 +4,8 @@ exp(x) is ((1 + (1 + x / 64)^2) / 2)^64 with an error of |x|^3 / 24,576 of itsel
 products of single elements, and costs a quarter of a table: a Gather copies element by element.
 """
 
+import math
+
 from .operations import Operations
 
 SQUARINGS = 6
@@ -13,7 +15,7 @@ _ROOT = 1 << SQUARINGS
 def root_scale(log2_unit: int = 0) -> float:
     """What x must be multiplied by before `exponential`, which then gives `2^log2_unit * exp(x)`."""
     # The unit is worked into the constants: each of the 64 factors gets its 64th root, each of their roots its 128th.
-    return _half(log2_unit) ** 0.5 / _ROOT
+    return math.sqrt(_half(log2_unit)) / _ROOT
 
 
 def exponential(ops: Operations, root: str, log2_unit: int = 0, ceiling: float | None = None) -> str:
@@ -22,7 +24,7 @@ def exponential(ops: Operations, root: str, log2_unit: int = 0, ceiling: float |
     `ceiling`, in units of the root of a factor, keeps the result finite where x may be large.
     """
     half = _half(log2_unit)
-    shifted = ops.node("Add", root, ops.number(half**0.5))
+    shifted = ops.node("Add", root, ops.number(math.sqrt(half)))
     limits = [ops.number(0.0)] + ([] if ceiling is None else [ops.number(ceiling)])
     factor = ops.node("Clip", shifted, *limits)
     value = ops.node("Add", ops.node("Mul", factor, factor), ops.number(half))
@@ -32,4 +34,4 @@ def exponential(ops: Operations, root: str, log2_unit: int = 0, ceiling: float |
 
 
 def _half(log2_unit: int) -> float:
-    return float(2.0 ** (log2_unit / _ROOT - 1))
+    return math.exp2(log2_unit / _ROOT - 1)

@@ -5,6 +5,7 @@ on every engine. EXACT.md has the rules and the reasons.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ INT32_LIMIT = 2**31 - 1
 FLOAT_INTEGERS = 1 << 24
 """float32 holds every integer up to this one."""
 _SQUARE_UNIT = 1 << (2 * LOW_BITS)
-TINY = np.float32(2.0**-40)
+TINY = 2.0**-40
 """What a divisor is raised to, so that a row of zeros divides by something."""
 
 
@@ -41,6 +42,17 @@ class TwoBytes:
     levels: str
 
 
+@dataclass(frozen=True)
+class Normalization:
+    """An RMSNorm of rows of integers, [.., 1]: `factor` turns them into normalised values times `normalization_unit`.
+
+    `root` is 2 / factor.
+    """
+
+    factor: str
+    root: str
+
+
 class Operations:
     """Names nodes below a prefix and keeps constants; every method gives the name of its result."""
 
@@ -49,11 +61,11 @@ class Operations:
         self._prefix = prefix
         self._count: dict[str, int] = {}
 
-    def node(self, op: str, *inputs: str, outputs: int = 1, **attributes: object) -> str:
+    def node(self, op: str, *inputs: str, outputs: int = 1, **attributes: Any) -> str:
         """Add a node; give its only output."""
         return self.nodes(op, *inputs, outputs=outputs, **attributes)[0]
 
-    def nodes(self, op: str, *inputs: str, outputs: int, **attributes: object) -> list[str]:
+    def nodes(self, op: str, *inputs: str, outputs: int, **attributes: Any) -> list[str]:
         """Add a node with `outputs` outputs; give their names."""
         count = self._count[op] = self._count.get(op, -1) + 1
         name = f"{self._prefix}/{op}" + (f"_{count}" if count else "")
@@ -146,24 +158,28 @@ class Operations:
         bound = ZERO_POINT * ((1 << LOW_BITS) + 1) * weight.largest_column_sum
         return self.node("Mul", self.joined(high, low, bound), scales)
 
-    def normalization(self, x: TwoBytes, size: int, epsilon: float) -> str:
-        """What turns the integers of a row of `size` into those of its RMSNorm, [.., 1], times `normalization_unit(size)`.
+    def normalization(self, x: TwoBytes, size: int, epsilon: float, levels: str | None = None) -> Normalization:
+        """The RMSNorm of rows of `size`; `levels` are those of the real values where `x` lacks a factor of theirs.
 
-        With integers q = x * levels that is 1 / sqrt(mean(q^2) + epsilon * levels^2). The sum of squares is that of the high
-        bytes: integers of 14 bits, whose sums are exact in any order as long as they stay below 2^24; longer rows are
-        summed in pieces, and the pieces as int32.
+        With integers q = x * levels it multiplies them by 1 / sqrt(mean(q^2) + epsilon * levels^2). The sum of squares is that
+        of the high bytes: integers of 14 bits, whose sums are exact in any order as long as they stay below 2^24; longer
+        rows are summed in pieces, and the pieces as int32.
         """
         squares = self.node("Mul", x.coarse, x.coarse)
         pieces = _pieces(size)
         if pieces == 1:
             sums = self.node("ReduceSum", squares, self.integers(-1), keepdims=1)
         else:
-            cut = self.reshape(squares, 0, 0, pieces, size // pieces)
+            cut = self.reshape(squares, 0, 0, pieces, size // pieces)  # a row of a head is never this long
             units = self.scaled(self.node("ReduceSum", cut, self.integers(-1), keepdims=0), 1 / _SQUARE_UNIT)
-            whole = self.node("ReduceSum", self.node("Cast", units, to=TensorProto.INT32), self.integers(-1), keepdims=1)
+            whole = self.node(
+                "ReduceSum", self.node("Cast", units, to=TensorProto.INT32), self.integers(-1), keepdims=1
+            )
             sums = self.scaled(self.node("Cast", whole, to=TensorProto.FLOAT), _SQUARE_UNIT)
-        floor = self.scaled(self.node("Mul", x.levels, x.levels), epsilon * size)
-        return self.reciprocal(self.node("Sqrt", self.node("Add", sums, floor)), 2.0)
+        levels = levels or x.levels
+        floor = self.scaled(self.node("Mul", levels, levels), epsilon * size)
+        root = self.node("Sqrt", self.node("Add", sums, floor))
+        return Normalization(self.reciprocal(root, 2.0), root)
 
 
 def normalization_unit(size: int) -> float:

@@ -14,7 +14,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmzip.errors import IntegrityError, InternalError, InterruptedByUserError, IoError, LlmzipError, SetupError
+from llmzip.errors import (
+    IntegrityError,
+    InternalError,
+    InterruptedByUserError,
+    IoError,
+    LlmzipError,
+    ModelError,
+    SetupError,
+)
 from llmzip.files import input_file, output_file
 from llmzip.signals import Interruption, check_interruption, interrupt_when_asked, was_interrupted
 
@@ -49,7 +57,7 @@ def _run(options: argparse.Namespace) -> int:
 
         return be_runner()
     interrupt_when_asked()
-    commands = {"compress": _compress, "decompress": _decompress, "inspect": _inspect}
+    commands = {"compress": _compress, "decompress": _decompress, "inspect": _inspect, "exact": _exact}
     commands[options.command](options)
     return 0
 
@@ -91,6 +99,15 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("decompress", parents=[files, model], help="decompress a container")
     inspect = commands.add_parser("inspect", parents=[model, variant], help="print what a graph declares")
     inspect.add_argument("--json", action="store_true", help="print JSON")
+    exact = commands.add_parser("exact", help="tell whether a graph gives the same bits in every engine")
+    check = exact.add_subparsers(dest="exact_command", required=True, metavar="COMMAND").add_parser(
+        "check", help="name every node that breaks a rule of exactness, and the rule"
+    )
+    check.add_argument("graph", type=Path, metavar="MODEL", help="ONNX file")
+    check.add_argument(
+        "--positions", type=_positive, metavar="N", help="largest context (default: the length of the position table)"
+    )
+    check.add_argument("--json", action="store_true", help="print JSON")
     commands.add_parser("runner", help="answer requests of the runner protocol on stdin and stdout")
     return parser
 
@@ -129,7 +146,27 @@ def _decompress(options: argparse.Namespace) -> None:
 def _inspect(options: argparse.Namespace) -> None:
     record, variant = _chosen_variant(options)
     view = _load(options, record, variant).inspect()
-    text = json.dumps(asdict(view), indent=2) if options.json else _text(view, record.name, variant.file)
+    _print(json.dumps(asdict(view), indent=2) if options.json else _text(view, record.name, variant.file))
+
+
+def _exact(options: argparse.Namespace) -> None:
+    from llmzip.exact import check  # noqa: PLC0415
+
+    try:
+        content = options.graph.read_bytes()
+    except OSError as error:
+        raise IoError.reading(options.graph, error) from error
+    report = check(content, options.positions)
+    _print(json.dumps(report.to_json(), indent=2) if options.json else "\n".join(report.lines()))
+    if not report.exact:
+        raise ModelError(
+            f"{options.graph} is not exact: {len(report.violations)} violations",
+            "see the nodes named above; llmzip can make an exact graph of a checkpoint",
+        )
+
+
+def _print(text: str) -> None:
+    """Give data to stdout."""
     try:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()

@@ -1,0 +1,171 @@
+"""The checker: one pass over the nodes after the other, until what is known of the cache holds for every run.
+
+Owns the order of things and the checks that every node gets; the ops' own rules are in the modules of their kind.
+
+What is proved of a graph without violations, for inputs within the contract (`contract`):
+
+- every op is one that IEEE 754 and the ONNX standard leave no freedom, on types without freedom;
+- no integer leaves its type, in any order of summation, with zero points or without, nor saturates where pairs are added in 16 bits;
+- every float sum is of integers (times a power of two) that float32 holds, with all partial sums;
+- no cast leaves its type, no divisor is 0, no root is of a negative number.
+
+What is assumed:
+
+- engines do element-wise float32 arithmetic by IEEE 754, subnormal numbers included, and contract nothing (no fused multiply-add);
+- float results that the weights do not bound (those of the residual stream above all) stay finite, and divisors do not underflow
+  to 0. The report names the results. Where bounds follow from constants or integers by a chain of ops with one operand that is not
+  constant, they can be reached, and overflow is a violation;
+- 0 and -0 count as the same: maxima of both may be either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from .casts import CASTS
+from .contract import caches, describe_input, find_positions
+from .elementwise import ELEMENTWISE
+from .fusion import fused_pattern
+from .graph import Graph, read_graph
+from .products import PRODUCTS
+from .ranges import Range
+from .reductions import REDUCTIONS
+from .report import Positions, Report, Rule, Violation
+from .shapes import Lengths
+from .step import Findings, Step, Transfer
+from .structure import STRUCTURE
+from .values import FLOAT, KIND_NAMES, KINDS, UNDEFINED, Value, full_range, of_constant
+
+OPS: dict[str, Transfer] = CASTS | ELEMENTWISE | PRODUCTS | REDUCTIONS | STRUCTURE
+"""The ops of exact graphs, with what each does to what is known."""
+_OPSETS = range(13, 23)
+_PASSES_BEFORE_WIDENING = 4
+
+
+def check(model: bytes, positions: int | None = None) -> Report:
+    """Check an ONNX file; `positions` bounds the context where the file does not, or bounds it too high.
+
+    Raises `ModelError` when it is no ONNX file, or one whose nodes cannot be run in their order.
+    """
+    graph = read_graph(model)
+    bound = find_positions(graph, positions)
+    findings = _Checker(graph, bound).run()
+    violations = [*_of_the_whole(graph), *findings.violations]
+    return Report(len(graph.nodes), bound, tuple(violations), tuple(dict.fromkeys(findings.unbounded)))
+
+
+def _of_the_whole(graph: Graph) -> list[Violation]:
+    found = []
+    if graph.opset not in _OPSETS:
+        found.append((Rule.UNKNOWN_FORM, f"opset {graph.opset} is not one of {_OPSETS[0]} to {_OPSETS[-1]}"))
+    if graph.has_functions:
+        found.append((Rule.SUBGRAPH, "it has functions of its own, which may stand for any op"))
+    if graph.has_sparse:
+        found.append((Rule.EXTERNAL_DATA, "it has sparse constants, which are not read"))
+    return [Violation(rule, "", "", why) for rule, why in found]
+
+
+class _Checker:
+    """Passes over one graph."""
+
+    def __init__(self, graph: Graph, positions: Positions) -> None:
+        self._graph = graph
+        self._positions = positions
+        self._lengths = Lengths(positions.value)
+        self._columns: dict[object, object] = {}
+        self._constants = {
+            name: Value(constant.kind, None, full_range(FLOAT), tainted=True)
+            if constant.array is None
+            else of_constant(constant.kind, constant.array)
+            for name, constant in graph.constants.items()
+        }
+
+    def run(self) -> Findings:
+        """Find what holds of the cache whatever was run before, then what the nodes break."""
+        pairs = caches(self._graph)
+        past: dict[str, Value] = {}
+        for name in pairs:
+            value = describe_input(self._graph, name, self._lengths, self._positions)
+            past[name] = replace(value, absent=True)
+        passes = 0
+        while True:
+            values, findings = self._pass(past)
+            grown = {name: values[present] for name, present in pairs.items()}
+            stable = True
+            for name, present in grown.items():
+                if not past[name].absent and present.range.within(past[name].range):
+                    continue
+                stable = False
+                widen = present.absent or passes >= _PASSES_BEFORE_WIDENING
+                bounds = full_range(past[name].kind) if widen else present.range
+                past[name] = replace(past[name], range=bounds, absent=False)
+            if stable:
+                return findings
+            passes += 1
+
+    def _pass(self, past: dict[str, Value]) -> tuple[dict[str, Value], Findings]:
+        values = dict(self._constants)
+        for name in self._graph.inputs:
+            values[name] = past.get(name) or describe_input(self._graph, name, self._lengths, self._positions)
+        findings = Findings()
+        for node in self._graph.nodes:
+            step = Step(self._graph, node, values, self._lengths, self._columns, findings)
+            results = self._judged(step)
+            for name, value in zip(node.outputs, results, strict=False):
+                values[name] = replace(value, tainted=True) if step.broken else value
+            for name in node.outputs[len(results) :]:
+                values[name] = _nothing_known()
+        return values, findings
+
+    def _judged(self, step: Step) -> Sequence[Value]:
+        node = step.node
+        _check_node(self._graph, step)
+        transfer = OPS.get(node.op)
+        if transfer is None or node.domain or node.has_subgraph or step.broken:
+            return [_nothing_known()] * len(node.outputs)
+        if node.op != "Concat" and any(value.absent for value in step.present):
+            # Of a cache that is not there yet comes nothing that is.
+            return [replace(value, absent=True) for value in transfer(step)]
+        results = list(transfer(step))
+        if step.tainted:
+            # What is not known to be right is said once, at its origin.
+            step.broken = True
+        return results
+
+
+def _nothing_known() -> Value:
+    return Value(UNDEFINED, None, Range(*_WHOLE, loose=True), tainted=True)
+
+
+_WHOLE = (full_range(FLOAT).lo, full_range(FLOAT).hi)
+
+
+def _check_node(graph: Graph, step: Step) -> None:
+    """The rules for every op."""
+    node = step.node
+    if node.has_subgraph:
+        step.violate(Rule.SUBGRAPH, "it has a graph of its own")
+    if node.domain or node.op not in OPS:
+        step.violate(Rule.INEXACT_OP, "it is not one of the ops of exact graphs")
+    if any(constant.external for constant in node.constants.values()):
+        step.violate(Rule.EXTERNAL_DATA, "its value is in another file")
+    for name in node.inputs:
+        _check_input(graph, step, name)
+    pattern = fused_pattern(graph, node)
+    if pattern is not None:
+        step.violate(Rule.FUSED_PATTERN, pattern)
+
+
+def _check_input(graph: Graph, step: Step, name: str) -> None:
+    if not name:
+        return
+    constant = graph.constants.get(name)
+    value = step.values[name]
+    if constant is not None and constant.external:
+        step.violate(Rule.EXTERNAL_DATA, f"its input {name} is in another file")
+    elif value.kind not in KINDS and value.kind != UNDEFINED:
+        if constant is not None or not value.tainted:
+            step.violate(Rule.INEXACT_TYPE, f"its input {name} is {KIND_NAMES.get(value.kind, value.kind)}")
+    elif constant is not None and value.range.magnitude == float("inf"):
+        step.violate(Rule.NOT_FINITE, f"its constant {name} is not finite")

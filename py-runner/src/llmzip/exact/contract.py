@@ -1,0 +1,81 @@
+"""What runners promise of a graph's inputs. Owns the meaning of their names; knows no node.
+
+Ids are at least 0; the mask has zeros and ones; positions count from 0 and stay within the tables; the cache is what earlier
+runs gave out, and empty before the first. The cache and the input together have no more tokens than there are positions.
+"""
+
+from __future__ import annotations
+
+from llmzip.model.signature import IDS, MASK, PAST, POSITIONS, PRESENT
+
+from .graph import Graph, sources
+from .ranges import Range
+from .report import Positions
+from .shapes import BATCH, SEQUENCE, TOTAL, Dim, Lengths, Shape, number
+from .shapes import PAST as PAST_LENGTH
+from .values import FLOAT, INTEGERS, UINT8, Value, full_range
+
+_MOST = 2**31 - 1
+_SECOND = {IDS: SEQUENCE, POSITIONS: SEQUENCE, MASK: TOTAL}
+
+
+def find_positions(graph: Graph, given: int | None) -> Positions:
+    """The bound of the context: `given`, else the least length of a constant table that positions are looked up in."""
+    if given is not None:
+        return Positions(given, "given")
+    tables: dict[int, str] = {}
+    for node in graph.nodes:
+        if node.op != "Gather" or node.domain or len(node.inputs) != 2:
+            continue
+        table = graph.constants.get(node.inputs[0])
+        if table is None or table.array is None or table.array.ndim == 0:
+            continue
+        if POSITIONS in sources(graph, node.inputs[1]):
+            axis = int(node.attributes.get("axis") or 0)
+            if -table.array.ndim <= axis < table.array.ndim:
+                tables.setdefault(table.array.shape[axis], node.inputs[0])
+    if not tables:
+        return Positions(None, "no table of positions")
+    least = min(tables)
+    return Positions(least, f"from {tables[least]}")
+
+
+def caches(graph: Graph) -> dict[str, str]:
+    """The cache's inputs, with the outputs that they are fed from."""
+    pairs = {name: PRESENT + name.removeprefix(PAST) for name in graph.inputs if name.startswith(PAST)}
+    return {past: present for past, present in pairs.items() if present in graph.outputs}
+
+
+def describe_input(graph: Graph, name: str, lengths: Lengths, positions: Positions) -> Value:
+    """What is known of an input; a cache's content is up to who knows the outputs."""
+    declared = graph.inputs[name]
+    shape = _shape(name, declared.shape, lengths)
+    integer = declared.kind in INTEGERS
+    if name == IDS and integer and declared.kind != UINT8:
+        bounds = Range(0, _MOST)
+    elif name == POSITIONS and integer and positions.value is not None:
+        bounds = Range(0, positions.value - 1)
+    elif name == MASK and integer:
+        bounds = Range(0, 1)
+    else:
+        bounds = full_range(declared.kind, loose=declared.kind == FLOAT)
+    return Value(declared.kind, shape, bounds, 0 if integer else None)
+
+
+def _shape(name: str, declared: tuple[int | None, ...] | None, lengths: Lengths) -> Shape | None:
+    if declared is None:
+        return None
+    second = _SECOND.get(name, PAST_LENGTH if name.startswith(PAST) else None)
+    shape: list[Dim] = []
+    for axis, size in enumerate(declared):
+        if size is not None:
+            shape.append(number(size))
+        elif axis == 0 and second is not None:
+            shape.append(lengths.named(BATCH))
+        elif second is not None and (axis == 1 or name.startswith(PAST)):
+            shape.append(lengths.named(second))
+        else:
+            shape.append(lengths.unknown())
+        if size is None and axis > 0:
+            second = None
+    return tuple(shape)

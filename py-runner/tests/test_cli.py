@@ -1,3 +1,6 @@
+import dataclasses
+import hashlib
+import io
 import json
 import os
 import signal
@@ -9,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from llmzip.cli import main
-from support.paths import PY_RUNNER, TINY
+from llmzip.container.bytes import ByteReader
+from llmzip.container.layout import read_preamble
+from support.graphs import CONFIG, exact_graph
+from support.paths import PY_RUNNER, TINY, TINY_VARIANTS
 
 PLAIN = b"1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n\xff\xfe the end"
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are POSIX's")
@@ -35,7 +41,7 @@ def plain(tmp_path: Path) -> Path:
 @pytest.fixture
 def container(plain: Path, tmp_path: Path) -> Path:
     path = tmp_path / "container"
-    assert run("compress", plain, "-o", path) == 0
+    assert run("compress", plain, "-o", path, "--variant", "q4f16") == 0
     return path
 
 
@@ -61,7 +67,7 @@ def process(*arguments: object, **options: object) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, **options)  # type: ignore[call-overload, no-any-return]
 
 
-@pytest.mark.parametrize("variant", ["q4f16", "q4"])
+@pytest.mark.parametrize("variant", TINY_VARIANTS)
 def test_there_and_back(plain: Path, tmp_path: Path, variant: str, capsys: pytest.CaptureFixture[str]) -> None:
     packed, back = tmp_path / "packed", tmp_path / "back"
     assert run("compress", plain, "-o", packed, "--variant", variant, "--lanes", "2", "--model", TINY) == 0
@@ -76,7 +82,7 @@ def test_there_and_back(plain: Path, tmp_path: Path, variant: str, capsys: pytes
 @pytest.mark.parametrize("content", [b"", b"x"])
 def test_tiny_files(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "plain").write_bytes(content)
-    assert run("compress", tmp_path / "plain", "-o", tmp_path / "packed", "--eps", "0", "--frame-bytes", "7") == 0
+    assert run("compress", tmp_path / "plain", "-o", tmp_path / "packed", "--eps", "1e-9", "--frame-bytes", "7") == 0
     assert run("decompress", tmp_path / "packed", "-o", tmp_path / "back") == 0
     assert (tmp_path / "back").read_bytes() == content
 
@@ -142,10 +148,11 @@ def test_files_that_are_not_the_manifest_s(
     folder = model_folder(tmp_path, manifest=True)
     # Another byte at the end of JSON changes nothing but the hash.
     (folder / name).write_bytes((folder / name).read_bytes() + b"\n")
-    check_error(capsys, 4, "integrity", "expected is", "compress", plain, "-o", tmp_path / "out", "--model", folder)
+    command = ["compress", plain, "-o", tmp_path / "out", "--model", folder, "--variant", "q4f16"]
+    check_error(capsys, 4, "integrity", "expected is", *command)
     assert not (tmp_path / "out").exists()
     if name == "config.json":
-        assert run("compress", plain, "-o", tmp_path / "out", "--model", folder, "--no-verify-sha") == 0
+        assert run(*command, "--no-verify-sha") == 0
 
 
 def test_a_container_of_another_model(container: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -169,6 +176,50 @@ def test_a_model_that_no_manifest_knows_is_named_by_its_hash(
     assert "its SHA-256 is" in capsys.readouterr().err
 
 
+def exact_folder(at: Path) -> Path:
+    """A model folder of an exact graph, and of the same graph when it does not say so; no manifest knows it."""
+    folder = at / "exact"
+    (folder / "onnx").mkdir(parents=True)
+    content = exact_graph(vocab=1536)
+    (folder / "onnx" / "model_exact.onnx").write_bytes(content)
+    # Of the same length, so that the file stays whole.
+    (folder / "onnx" / "model_q4f16.onnx").write_bytes(content.replace(b"llmzip.exact", b"llmzip.other"))
+    (folder / "config.json").write_text(json.dumps(CONFIG | {"vocab_size": 1536}))
+    (folder / "tokenizer.json").write_bytes((TINY / "tokenizer.json").read_bytes())
+    return folder
+
+
+def test_eps_0_is_for_exact_models(plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, packed = exact_folder(tmp_path), tmp_path / "packed"
+    command = ["compress", plain, "-o", packed, "--model", folder, "--eps", "0"]
+    check_error(capsys, 1, "unsupported", "eps 0 relies on logits", *command, "--variant", "q4f16")
+    assert not packed.exists()
+    # The variant exact is the default where there is one.
+    assert run(*command, "--lanes", "2") == 0
+    assert run("decompress", packed, "-o", tmp_path / "back", "--model", folder) == 0
+    assert (tmp_path / "back").read_bytes() == PLAIN
+    # Not even a container of the right hash is read at eps 0 by a graph that does not say that it is exact.
+    (folder / "onnx" / "model_exact.onnx").unlink()
+    other = hashlib.sha256((folder / "onnx" / "model_q4f16.onnx").read_bytes()).digest()
+    content = packed.read_bytes()
+    reader = ByteReader(io.BytesIO(content))
+    preamble = read_preamble(reader)
+    forged = dataclasses.replace(preamble, model_sha256=other).to_bytes()
+    packed.write_bytes(forged + content[len(preamble.to_bytes()) :])
+    command = ["decompress", packed, "-o", tmp_path / "forged", "--model", folder]
+    check_error(capsys, 1, "unsupported", "but the graph does not say that it is exact", *command)
+    assert not (tmp_path / "forged").exists()
+
+
+def test_inspect_says_whether_a_graph_is_exact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = exact_folder(tmp_path)
+    assert run("inspect", "--model", folder) == 0
+    assert "exact: yes (the graph says so (llmzip.exact 1) and has only exact ops)\n" in capsys.readouterr().out
+    assert run("inspect", "--model", folder, "--variant", "q4f16", "--json") == 0
+    view = json.loads(capsys.readouterr().out)
+    assert view["exactness"] == {"exact": False, "reason": "the graph does not say that it is exact"}
+
+
 def test_inspect_for_people_and_machines(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("inspect", "--json") == 0
     view = json.loads(capsys.readouterr().out)
@@ -179,6 +230,7 @@ def test_inspect_for_people_and_machines(capsys: pytest.CaptureFixture[str]) -> 
         "model: tiny, onnx/model_q4.onnx",
         "provider: cpu",
         "batch: dynamic (",
+        "exact: no (the graph does not say that it is exact)",
         "opset: ai.onnx ",
         "input_ids",
         "[batch_size, sequence_length]",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from llmzip.errors import LlmzipError
     from llmzip.logprobs import NextToken, next_token_log_probs
     from llmzip.model.context import ContextPolicy, Plan
+    from llmzip.model.exactness import Exactness
     from llmzip.model.loader import LoadedModel, load_model
     from llmzip.model.session import Session, SessionSettings
     from llmzip.model.source import LanguageModel, LogitsSource
@@ -36,6 +37,7 @@ __all__ = [
     "ContextPolicy",
     "DecompressResult",
     "Eps",
+    "Exactness",
     "LanguageModel",
     "LlmzipError",
     "LoadedModel",
@@ -57,6 +59,7 @@ _HOMES = {
     "llmzip.errors": ("LlmzipError",),
     "llmzip.logprobs": ("NextToken", "next_token_log_probs"),
     "llmzip.model.context": ("ContextPolicy", "Plan"),
+    "llmzip.model.exactness": ("Exactness",),
     "llmzip.model.loader": ("LoadedModel", "load_model"),
     "llmzip.model.session": ("Session", "SessionSettings"),
     "llmzip.model.source": ("LanguageModel", "LogitsSource"),

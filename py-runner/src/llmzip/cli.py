@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from llmzip.model.loader import LoadedModel
     from llmzip.model.provenance import ModelRecord, Variant
 
-DEFAULT_VARIANT = "q4f16"
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code."""
@@ -81,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     variant = argparse.ArgumentParser(add_help=False)
     variant.add_argument(
-        "--variant", metavar="NAME", help=f"variant of the model (default: {DEFAULT_VARIANT}, or the first)"
+        "--variant", metavar="NAME", help="variant of the model (default: exact, else q4f16, else the first)"
     )
     files = argparse.ArgumentParser(add_help=False)
     files.add_argument("input", metavar="INPUT", help="file to read; - is stdin")
@@ -184,8 +182,7 @@ def _chosen_variant(options: argparse.Namespace) -> tuple[ModelRecord, Variant]:
         raise SetupError(
             f"{options.model} is not a model folder: there is no onnx/model*.onnx in it", "give another --model"
         )
-    names = [variant.dtype for variant in record.variants]
-    return record, record.variant(options.variant or (DEFAULT_VARIANT if DEFAULT_VARIANT in names else names[0]))
+    return record, record.variant(options.variant)
 
 
 def _load(options: argparse.Namespace, record: ModelRecord, variant: Variant) -> LoadedModel:
@@ -232,6 +229,7 @@ def _text(view: GraphView, name: str, file: str) -> str:
             f"model: {name}, {file}",
             f"provider: {view.provider}",
             f"batch: {view.batch_policy.batch} ({view.batch_policy.reason})",
+            f"exact: {'yes' if view.exactness.exact else 'no'} ({view.exactness.reason})",
             f"opset: {opset}",
             "inputs:",
             *_tensor_lines(view.inputs),

@@ -7,7 +7,7 @@ import pytest
 
 from llmzip.errors import IntegrityError, ModelError, SetupError, UsageError, VocabularyError
 from llmzip.model.loader import load_model, load_variant, record_of
-from llmzip.model.provenance import default_model_dir, find_record
+from llmzip.model.provenance import ModelRecord, Variant, default_model_dir, find_record
 from llmzip.model.session import SessionSettings
 from support.graphs import CONFIG, Traits, graph
 from support.paths import REPOSITORY, TINY
@@ -91,6 +91,24 @@ def test_a_folder_without_a_manifest_is_looked_at(folder: Path) -> None:
     assert record.sha256 == {}
     with pytest.raises(UsageError, match="no variant 'q4'"):
         record.variant("q4")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["q4", "q4f16", "exact"], "exact"),
+        (["exact", "q4f16"], "exact"),
+        (["q4", "q4f16"], "q4f16"),
+        (["fp16", "q4"], "fp16"),
+    ],
+    ids=str,
+)
+def test_the_variant_that_is_used_unless_one_is_named(names: list[str], expected: str) -> None:
+    record = ModelRecord("some", variants=tuple(Variant(name, f"onnx/model_{name}.onnx", "0") for name in names))
+    assert record.variant().dtype == expected
+    assert record.variant(names[0]).dtype == names[0]
+    with pytest.raises(UsageError, match="model none has no variant at all"):
+        ModelRecord("none").variant()
 
 
 @pytest.mark.parametrize(

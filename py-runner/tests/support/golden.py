@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from llmzip.model.exactness import Exactness
 from llmzip.model.source import Ids, Logits
 from support.paths import GOLDEN
 
@@ -49,6 +50,8 @@ class SyntheticModel:
 
     vocab_size = SYNTHETIC_VOCAB
     logits_type = "float32"
+    # Integers and a few exact sums: the same bits everywhere.
+    exactness = Exactness(True, "it is synthetic")
 
     def __init__(self, allows_batch: bool = True) -> None:
         self.allows_batch = allows_batch

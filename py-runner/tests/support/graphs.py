@@ -126,3 +126,100 @@ def graph(traits: Traits = Traits()) -> bytes:
 
 
 CONFIG = {"vocab_size": VOCAB, "hidden_size": 16, "num_attention_heads": 4, "num_key_value_heads": HEADS}
+
+
+def exact_graph(past_last: bool = True, vocab: int = VOCAB) -> bytes:
+    """A graph of exact ops that says so, with a cache of bytes and their scales, in one of the two layouts that exact decoders have.
+
+    A row is a function of all inputs of its window up to its own: logit 0 is the sum of their `exact_weight`.
+    """
+    bytes_of, scales_of, factors, own = _exact_tables(vocab)
+    past = 3 if past_last else 2
+    constants: dict[str, npt.NDArray[Any]] = {
+        "bytes_of": bytes_of,
+        "scales_of": scales_of,
+        "factors": factors,
+        "own": own,
+        "split": np.array([0, 0, HEADS, HEAD_SIZE]),
+        "zero": np.array(0),
+        "one": np.array(1),
+        "nothing": np.array(0, np.float32),
+        "past_axis": np.array(past),
+        "axis_1": np.array([1]),
+        "axis_2": np.array([2]),
+        "heads": np.array([1, 5 - past]),
+    }
+    key, scale = "past_key_values.0.key", "past_key_values.0.key_scale"
+    nodes = [
+        helper.make_node("Gather", ["bytes_of", "input_ids"], ["new_flat"]),
+        helper.make_node("Reshape", ["new_flat", "split"], ["new_heads"]),
+        helper.make_node("Transpose", ["new_heads"], ["new_key"], perm=[0, 2, 3, 1] if past_last else [0, 2, 1, 3]),
+        helper.make_node("Concat", [key, "new_key"], ["present.0.key"], axis=past),
+        helper.make_node("Gather", ["scales_of", "input_ids"], ["new_scales"]),
+        helper.make_node("Transpose", ["new_scales"], ["new_scales_t"], perm=[0, 2, 1]),
+        helper.make_node("Unsqueeze", ["new_scales_t", "axis_2"], ["new_scale"]),
+        helper.make_node("Concat", [scale, "new_scale"], ["present.0.key_scale"], axis=3),
+        helper.make_node("Cast", ["present.0.key"], ["seen"], to=TensorProto.FLOAT),
+        helper.make_node(
+            "Transpose", ["present.0.key_scale"], ["scale"], perm=[0, 1, 2, 3] if past_last else [0, 1, 3, 2]
+        ),
+        helper.make_node("Mul", ["seen", "scale"], ["scaled"]),
+        helper.make_node("ReduceSum", ["scaled", "heads"], ["weights"], keepdims=0),
+        # What comes after a row's own input is not seen.
+        helper.make_node("Shape", [key], ["past_shape"]),
+        helper.make_node("Gather", ["past_shape", "past_axis"], ["past"]),
+        helper.make_node("Shape", ["input_ids"], ["ids_shape"]),
+        helper.make_node("Gather", ["ids_shape", "one"], ["length"]),
+        helper.make_node("Add", ["past", "length"], ["total"]),
+        helper.make_node("Range", ["past", "total", "one"], ["rows"]),
+        helper.make_node("Unsqueeze", ["rows", "axis_1"], ["row_column"]),
+        helper.make_node("Range", ["zero", "total", "one"], ["places"]),
+        helper.make_node("LessOrEqual", ["places", "row_column"], ["visible"]),
+        helper.make_node("Unsqueeze", ["weights", "axis_1"], ["weights3"]),
+        helper.make_node("Where", ["visible", "weights3", "nothing"], ["visible_weights"]),
+        helper.make_node("ReduceSum", ["visible_weights", "axis_2"], ["sum"], keepdims=1),
+        helper.make_node("Mul", ["sum", "factors"], ["of_past"]),
+        helper.make_node("Gather", ["own", "input_ids"], ["of_input"]),
+        helper.make_node("Add", ["of_past", "of_input"], ["logits"]),
+    ]
+
+    def cache(prefix: str, length: str) -> list[Any]:
+        key_shape: list[int | str] = ["batch", HEADS, *((HEAD_SIZE, length) if past_last else (length, HEAD_SIZE))]
+        return [
+            helper.make_tensor_value_info(f"{prefix}.0.key", TensorProto.UINT8, key_shape),
+            helper.make_tensor_value_info(f"{prefix}.0.key_scale", TensorProto.FLOAT, ["batch", HEADS, 1, length]),
+        ]
+
+    inputs = [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "sequence_length"])]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", "sequence_length", vocab])]
+    made = helper.make_graph(
+        nodes,
+        "exact",
+        inputs + cache("past_key_values", "past_sequence_length"),
+        outputs + cache("present", "total_sequence_length"),
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, {"llmzip.exact": "1"})
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def exact_weight(token: int) -> float:
+    """What a token adds to logit 0 of the rows after it, in `exact_graph`."""
+    bytes_of, scales_of, _, _ = _exact_tables(VOCAB)
+    return float((bytes_of[token].reshape(HEADS, HEAD_SIZE).sum(axis=1) * scales_of[token]).sum())
+
+
+def _exact_tables(vocab: int) -> tuple[npt.NDArray[Any], ...]:
+    """Bytes and scales of each id's cache entry, what each logit has of their sum, and what it has of the input alone.
+
+    All are small multiples of powers of two, so that float32 has every sum of them.
+    """
+    generator = np.random.default_rng(6)
+    bytes_of = generator.integers(0, 8, (vocab, HEADS * HEAD_SIZE)).astype(np.uint8)
+    scales_of = generator.integers(1, 4, (vocab, HEADS)).astype(np.float32) / 64
+    factors = 1 + (np.arange(vocab) * 5 % vocab).astype(np.float32) / 8
+    own = generator.integers(-16, 16, (vocab, vocab)).astype(np.float32) / 8
+    own[:, 0] = 0
+    return bytes_of, scales_of, factors, own

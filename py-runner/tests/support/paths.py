@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+from llmzip.model.loader import record_of
+
 REPOSITORY = Path(__file__).parents[3]
 PY_RUNNER = REPOSITORY / "py-runner"
 TINY = REPOSITORY / "models" / "tiny"
+TINY_VARIANTS = [variant.dtype for variant in record_of(TINY).variants]
 GOLDEN = REPOSITORY / "golden"
 SCHEMAS = REPOSITORY / "harness" / "schemas" / "protocol.json"
 # Not part of a clone.

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from llmzip.compressor import CompressSettings
 from llmzip.container.eps import Eps
 from llmzip.model.context import ContextPolicy
+from llmzip.model.exactness import Exactness
 from llmzip.model.source import Ids, LanguageModel
 
 WORDS = ["th", "he", "in", "er", " the", "0" * 7, "é", "<|end|>"]
@@ -21,16 +22,22 @@ class SyntheticSource:
     or at its successor where it is new.
 
     With `noise` every log-prob moves by that much at most, and in one direction for all of a half of the tree, or for all but the
-    leader, so that some log-odds move as far as they may.
+    leader, so that some log-odds move as far as they may; such a source is never exact.
     """
 
     def __init__(
-        self, vocab_size: int, noise: float = 0.0, allows_batch: bool = True, logits_type: str = "float32"
+        self,
+        vocab_size: int,
+        noise: float = 0.0,
+        allows_batch: bool = True,
+        logits_type: str = "float32",
+        exact: bool = True,
     ) -> None:
         self.vocab_size = vocab_size
         self.noise = noise
         self.allows_batch = allows_batch
         self.logits_type = logits_type
+        self.exactness = Exactness(exact and noise == 0, "it was made so")
         self.passes: list[tuple[int, list[list[int]]]] = []
         self._rows = 0
         self.reset(1)
@@ -103,11 +110,13 @@ class SyntheticTokenizer:
         return "".join(self._texts[i] for i in ids)
 
 
-def synthetic_model(noise: float = 0.0, allows_batch: bool = True, vocab_size: int | None = None) -> LanguageModel:
+def synthetic_model(
+    noise: float = 0.0, allows_batch: bool = True, vocab_size: int | None = None, exact: bool = True
+) -> LanguageModel:
     """A language model without a graph."""
     tokenizer = SyntheticTokenizer()
     return LanguageModel(
-        SyntheticSource(vocab_size or tokenizer.size, noise, allows_batch),
+        SyntheticSource(vocab_size or tokenizer.size, noise, allows_batch, exact=exact),
         tokenizer,
         hashlib.sha256(b"model").hexdigest(),
         hashlib.sha256(b"tokenizer").hexdigest(),

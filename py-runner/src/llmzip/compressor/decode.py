@@ -22,6 +22,7 @@ from llmzip.container.layout import CodedFrame, End, Preamble, read_frame, read_
 from llmzip.container.runs import join_runs
 from llmzip.errors import DivergenceError, FormatError, IntegrityError, UsageError, VocabularyError
 from llmzip.model.context import ContextPolicy, decode_in_lockstep
+from llmzip.model.exactness import require_exact
 from llmzip.model.source import Ids, LanguageModel, Logits
 
 
@@ -55,7 +56,7 @@ def decompress_frames(
     """Decompress what follows a preamble.
 
     A frame is written to `plain` when its crc32 is verified; the caller must not use what was written unless this returns. Raises
-    `FormatError`, `DivergenceError`, `IntegrityError`, `VocabularyError`, `ModelError`, `IoError`.
+    `FormatError`, `DivergenceError`, `IntegrityError`, `VocabularyError`, `UnsupportedError`, `ModelError`, `IoError`.
     """
     check_model(preamble, model)
     plain_hash, tokens_hash = hashlib.sha256(), hashlib.sha256()
@@ -80,7 +81,11 @@ def decompress_frames(
 
 
 def check_model(preamble: Preamble, model: LanguageModel) -> None:
-    """Raise `IntegrityError` or `VocabularyError` unless the container was made with this model and tokenizer."""
+    """Hold a container to the model that is here.
+
+    Raises `IntegrityError` or `VocabularyError` unless it was made with this model and tokenizer, `UnsupportedError` when its eps is 0 and
+    the model is not exact.
+    """
     for what, needed, there in (
         ("model", preamble.model_sha256.hex(), model.model_sha256),
         ("tokenizer", preamble.tokenizer_sha256.hex(), model.tokenizer_sha256),
@@ -95,6 +100,8 @@ def check_model(preamble: Preamble, model: LanguageModel) -> None:
             f"the container's vocabulary has {preamble.vocab_size} ids, the graph's {model.source.vocab_size}",
             "get the container again: it names a model that it was not made with",
         )
+    if preamble.eps.value == 0:
+        require_exact(model.source.exactness)
 
 
 def _decode_ids(frame: CodedFrame, preamble: Preamble, model: LanguageModel, progress: Progress) -> Ids:

@@ -24,12 +24,15 @@ from llmzip.container.layout import MAX_FRAME_BYTES, CodedFrame, End, Preamble, 
 from llmzip.container.runs import split_runs
 from llmzip.errors import UsageError
 from llmzip.model.context import ContextPolicy, Plan, cut_lanes, rows_of_known_tokens
-from llmzip.model.source import Ids, LanguageModel, Logits
+from llmzip.model.exactness import require_exact
+from llmzip.model.source import Ids, LanguageModel, Logits, LogitsSource
 
 OFFSETS = 32
 FRAME_BYTES = 1 << 20
 # Trees computed at once take at most about this many bytes.
 TREE_BYTES = 8 << 20
+# Inputs that an exact source is fed per pass: so many of a lane, unless lanes are so many that the pass would have more rows.
+EXACT_CHUNK, EXACT_ROWS = 64, 1024
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,13 @@ def compress(
 ) -> CompressResult:
     """Compress a stream of plain bytes into a container.
 
-    `progress` gets rows done and rows known of so far. Raises `UsageError`, `ModelError`, `IoError`.
+    `progress` gets rows done and rows known of so far. Raises `UsageError`, `UnsupportedError` when eps is 0 and the model is not exact,
+    `ModelError`, `IoError`.
     """
     vocab_size = model.source.vocab_size
     settings.check(vocab_size)
+    if settings.eps.value == 0:
+        require_exact(model.source.exactness)
     preamble = Preamble(
         bytes.fromhex(model.model_sha256),
         bytes.fromhex(model.tokenizer_sha256),
@@ -107,6 +113,11 @@ def compress(
     return CompressResult(
         plain_bytes, plain_hash.hexdigest(), written, stream_bytes, tokens, tokens_hash.hexdigest(), entropy
     )
+
+
+def writer_plan(source: LogitsSource, lanes: int) -> Plan:
+    """How a writer feeds known tokens: as the reader will have to, or in chunks where that gives the same bits."""
+    return Plan(lanes, min(EXACT_CHUNK, max(1, EXACT_ROWS // lanes)) if source.exactness.exact else 1)
 
 
 def paths_of_known_tokens(
@@ -179,7 +190,8 @@ def _code_frame(plain: bytes, model: LanguageModel, settings: CompressSettings, 
         return None
     ids = np.array(split.ids, np.int64)
     eps = settings.eps.value
-    paths, entropy = paths_of_known_tokens(model, settings.policy, Plan(settings.lanes), ids, eps, progress)
+    plan = writer_plan(model.source, settings.lanes)
+    paths, entropy = paths_of_known_tokens(model, settings.policy, plan, ids, eps, progress)
     choice = choose_parameters(paths, OFFSETS, eps)
     grid = Grid(choice.cells, OFFSETS, eps)
     streams = [encode_lane(lane, grid, choice.block) for lane in paths]

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from llmzip.errors import ModelError
+from llmzip.model.exactness import METADATA_KEY, Exactness, read_exactness
+
 # ONNX Runtime's names of element types where they are not the common ones.
 ELEMENT_TYPES = {"float": "float32", "double": "float64"}
 
@@ -37,6 +40,7 @@ class GraphView:
     opset: dict[str, int]
     ops: dict[str, int]
     batch_policy: BatchPolicy
+    exactness: Exactness
     provider: str
 
 
@@ -55,6 +59,25 @@ def opset_and_ops(content: bytes) -> tuple[dict[str, int], dict[str, int]]:
     opset = {_domain(entry.domain): int(entry.version) for entry in model.opset_import}
     counts = Counter(_op(node) for node in _nodes(model.graph))
     return dict(sorted(opset.items())), dict(sorted(counts.items()))
+
+
+def graph_exactness(content: bytes) -> Exactness:
+    """Whether a graph is taken as exact. Raises `ModelError` for what is no ONNX file."""
+    # What says that it is exact has this key: a large model without it need not be parsed.
+    if METADATA_KEY.encode() not in content:
+        return read_exactness({}, ())
+    import onnx  # noqa: PLC0415
+    from google.protobuf.message import DecodeError  # noqa: PLC0415
+
+    try:
+        model = onnx.load_model_from_string(content)
+    except DecodeError as error:
+        raise ModelError(
+            f"the model file is not an ONNX model that can be used: {error}",
+            "take an .onnx file of a decoder with a cache; a file that was cut off in transfer looks like this too",
+        ) from error
+    metadata = {entry.key: _text(entry.value) for entry in model.metadata_props}
+    return read_exactness(metadata, map(_op, _nodes(model.graph)))
 
 
 def has_external_data(content: bytes) -> bool:
@@ -81,6 +104,11 @@ def _tensors(graph: Any) -> Iterator[Any]:
             yield from (attribute.t, *attribute.tensors)
             for subgraph in (attribute.g, *attribute.graphs):
                 yield from _tensors(subgraph)
+
+
+def _text(value: str | bytes) -> str:
+    """A field of text: the library gives bytes where it is not UTF-8."""
+    return value if isinstance(value, str) else value.decode(errors="replace")
 
 
 def _domain(domain: str) -> str:

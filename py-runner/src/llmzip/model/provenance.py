@@ -14,6 +14,8 @@ from llmzip.errors import IntegrityError, IoError, SetupError, UsageError
 MANIFEST = "manifest.toml"
 MODEL_VARIABLE = "LLMZIP_MODEL"
 MANIFEST_VERSION = 1
+# The first of these that a model has.
+DEFAULT_VARIANTS = ("exact", "q4f16")
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,16 @@ class ModelRecord:
     variants: tuple[Variant, ...] = ()
     sha256: dict[str, str] = field(default_factory=dict)
 
-    def variant(self, dtype: str) -> Variant:
-        """The variant of that name. Raises `UsageError` when there is none."""
-        for variant in self.variants:
-            if variant.dtype == dtype:
-                return variant
-        names = ", ".join(variant.dtype for variant in self.variants)
-        raise UsageError(f"model {self.name} has no variant {dtype!r}", f"use one of {names}")
+    def variant(self, dtype: str | None = None) -> Variant:
+        """The variant of that name; without a name `exact`, else `q4f16`, else the first. Raises `UsageError` when there is none."""
+        names = [variant.dtype for variant in self.variants]
+        for wanted in (*DEFAULT_VARIANTS, *names) if dtype is None else (dtype,):
+            if wanted in names:
+                return self.variants[names.index(wanted)]
+        raise UsageError(
+            f"model {self.name} has no variant {'at all' if dtype is None else repr(dtype)}",
+            f"use one of {', '.join(names)}" if names else "name another model",
+        )
 
 
 def sha256(content: bytes) -> str:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from llmzip.errors import InternalError, ModelError, UnsupportedError
-from llmzip.model.graph import GraphView, has_external_data, opset_and_ops, tensor_info
+from llmzip.model.graph import GraphView, graph_exactness, has_external_data, opset_and_ops, tensor_info
 from llmzip.model.signature import IDS, LOGITS, MASK, POSITIONS, read_signature
 from llmzip.model.source import Ids, Logits
 
@@ -67,6 +67,7 @@ class Session:
                 f"the graph takes {signature.fixed_length} ids at once, neither one nor any number",
                 "export it with a symbolic sequence dimension",
             )
+        self.exactness = graph_exactness(content)
         self.vocab_size = signature.vocab_size
         self.logits_type = signature.logits_type
         self._fetches = [LOGITS, *(cache.present for cache in signature.caches)]
@@ -102,7 +103,8 @@ class Session:
         opset, ops = opset_and_ops(content)
         used = self._session.get_providers()[0]
         provider = next((name for name, long in PROVIDERS.items() if long == used), used)
-        return GraphView(self._inputs, self._outputs, opset, ops, self.signature.batch_policy, provider)
+        policy = self.signature.batch_policy
+        return GraphView(self._inputs, self._outputs, opset, ops, policy, self.exactness, provider)
 
     def _run(self, ids: Ids) -> Logits:
         signature, total = self.signature, self._length + ids.shape[1]

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llmzip.container.runs import TextCoder
+from llmzip.model.exactness import Exactness
 
 Logits = npt.NDArray[np.floating[Any]]
 Ids = npt.NDArray[np.int64]
@@ -33,6 +34,11 @@ class LogitsSource(Protocol):
     @property
     def allows_batch(self) -> bool:
         """Whether more than one lane may be fed at once."""
+        ...
+
+    @property
+    def exactness(self) -> Exactness:
+        """Whether its logits are the same bits everywhere and in every plan."""
         ...
 
     def reset(self, batch: int) -> None:

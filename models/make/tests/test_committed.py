@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 
 from tiny_model.cli import differences
 from tiny_model.evaluate import HEADER_BYTES, measure, one_to_thousand
-from tiny_model.export import FLAVOUR_FILES
+from tiny_model.export import FLAVOUR_FILES, GRAPH_FILES
 from tiny_model.inference import OnnxModel, coded_bits
 from tiny_model.paths import MANIFEST, MODELS, TINY
 from tiny_model.pieces import pieces
@@ -42,7 +42,7 @@ def test_the_manifest_names_every_file() -> None:
     there = {path.relative_to(TINY).as_posix() for path in TINY.rglob("*") if path.is_file()}
     assert {name for name in there if not name.startswith("samples/")} - {"README.md"} == set(named)
     assert (tiny["window"], tiny["overlap"], tiny["start_token"]) == (WINDOW, OVERLAP, START_ID)
-    assert {variant["file"] for variant in tiny["variant"]} == {f"onnx/{name}" for name in FLAVOUR_FILES}
+    assert {variant["file"] for variant in tiny["variant"]} == {f"onnx/{name}" for name in GRAPH_FILES}
 
 
 def test_the_manifest_pins_the_real_model() -> None:
@@ -51,8 +51,14 @@ def test_the_manifest_pins_the_real_model() -> None:
     assert all(len(entry["sha256"]) == 64 for entry in real["file"])
 
 
-def test_both_graphs_stay_below_six_megabytes() -> None:
+def test_the_four_bit_graphs_stay_below_six_megabytes() -> None:
     assert sum((TINY / "onnx" / name).stat().st_size for name in FLAVOUR_FILES) <= 6_000_000
+
+
+def test_the_exact_graph_loses_nothing(tokenizer: Tokenizer) -> None:
+    ids = tokenizer.encode(pieces()["prose"], add_special_tokens=False).ids
+    exact, plain = (coded_bits(ids, OnnxModel(TINY / "onnx" / f"model_{name}.onnx")).sum() for name in ("exact", "q4"))
+    assert exact <= 1.005 * plain
 
 
 def test_the_tokenizer_covers_every_byte(tokenizer: Tokenizer) -> None:
@@ -85,7 +91,7 @@ def test_digits_stand_alone(tokenizer: Tokenizer) -> None:
     assert len(tokenizer.encode(one_to_thousand()).ids) == 3892
 
 
-@pytest.mark.parametrize("name", FLAVOUR_FILES)
+@pytest.mark.parametrize("name", GRAPH_FILES)
 def test_one_to_thousand_is_cheap(tokenizer: Tokenizer, name: str) -> None:
     ids = tokenizer.encode(one_to_thousand(), add_special_tokens=False).ids
     bits = coded_bits(ids, OnnxModel(TINY / "onnx" / name)).sum()
@@ -94,7 +100,7 @@ def test_one_to_thousand_is_cheap(tokenizer: Tokenizer, name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", list(pieces()))
-@pytest.mark.parametrize("name", FLAVOUR_FILES)
+@pytest.mark.parametrize("name", GRAPH_FILES)
 def test_a_held_out_piece_takes_half_of_zstd(tokenizer: Tokenizer, name: str, kind: str) -> None:
     pytest.importorskip("zstandard", reason="zstandard comes with the extra `train`")
     figure = measure(kind, pieces()[kind], tokenizer, OnnxModel(TINY / "onnx" / name))

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from .evaluate import Figure, evaluate
-from .export import FLAVOUR_FILES
+from .export import GRAPH_FILES
 from .files import write_whole
 from .inference import Logits, OnnxModel
 from .network import Llama
@@ -31,7 +31,7 @@ def checkpoint_logits(folder: Path) -> Logits:
 
 def _all_figures(folder: Path) -> dict[str, list[Figure]]:
     figures = {"float32": evaluate(folder, checkpoint_logits(folder))}
-    for name in FLAVOUR_FILES:
+    for name in GRAPH_FILES:
         figures[name.removeprefix("model_").removesuffix(".onnx")] = evaluate(folder, OnnxModel(folder / "onnx" / name))
     return figures
 

@@ -5,7 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .export import FLAVOUR_FILES, export
+from .export import GRAPH_FILES, export
 from .files import say
 from .manifest import manifest_text, write_manifest
 from .paths import MAKE, MANIFEST, MODELS, TINY
@@ -40,7 +40,7 @@ def remake(folder: Path) -> None:
 
 def differences() -> list[str]:
     """Files, relative to models/, that are not byte for byte what the committed checkpoint gives."""
-    names = [*(f"onnx/{name}" for name in FLAVOUR_FILES), *(f"samples/{p.name}" for p in (TINY / "samples").iterdir())]
+    names = [*(f"onnx/{name}" for name in GRAPH_FILES), *(f"samples/{p.name}" for p in (TINY / "samples").iterdir())]
     with tempfile.TemporaryDirectory() as place:
         fresh = Path(place)
         for name in ("config.json", "model.safetensors"):

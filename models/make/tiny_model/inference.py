@@ -7,13 +7,15 @@ OVERLAP tokens that are known already, and no start token.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from .shape import OVERLAP, START_ID, TINY_SHAPE, WINDOW
+from .shape import OVERLAP, START_ID, WINDOW
 
+_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 Logits = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float32]]
 """Token ids [batch, sequence] to logits [batch, sequence, vocab]."""
 
@@ -62,21 +64,20 @@ class OnnxModel:
         self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         caches = [i for i in self._session.get_inputs() if i.name.startswith("past_key_values.")]
         self._caches = [cache.name for cache in caches]
-        self._dtype = np.float16 if caches[0].type == "tensor(float16)" else np.float32
+        self._empty = [([0 if isinstance(size, str) else size for size in c.shape[1:]], _TYPES[c.type]) for c in caches]
 
     def __call__(self, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """Logits of one pass over `ids` without a past."""
         return self.step(ids, None)[0]
 
     def step(
-        self, ids: npt.NDArray[np.int64], past: list[npt.NDArray[np.floating]] | None
-    ) -> tuple[npt.NDArray[np.float32], list[npt.NDArray[np.floating]]]:
+        self, ids: npt.NDArray[np.int64], past: list[npt.NDArray[Any]] | None
+    ) -> tuple[npt.NDArray[np.float32], list[npt.NDArray[Any]]]:
         """Logits [batch, sequence, vocab] and the cache after `ids`; `past` is the cache before."""
         batch, length = ids.shape
         if past is None:
-            empty = np.zeros((batch, TINY_SHAPE.kv_heads, 0, TINY_SHAPE.head_dim), self._dtype)
-            past = [empty] * len(self._caches)
-        known = past[0].shape[2]
+            past = [np.zeros((batch, *shape), kind) for shape, kind in self._empty]
+        known = past[0].shape[self._empty[0][0].index(0) + 1]
         positions = np.broadcast_to(np.arange(known, known + length, dtype=np.int64), ids.shape)
         feeds = {
             "input_ids": ids,

@@ -17,6 +17,7 @@ _HEAD = """\
 version = 1
 """
 
+_EXACT = {"exact": ("exact", "0")}
 _VARIANTS = {"q4f16": ("float16", "2e-2"), "q4": ("float32", "5e-5")}
 
 _TINY_FILES = (
@@ -26,9 +27,11 @@ _TINY_FILES = (
     "tokenizer_config.json",
     "special_tokens_map.json",
     "model.safetensors",
+    "onnx/model_exact.onnx",
     "onnx/model_q4f16.onnx",
     "onnx/model_q4.onnx",
 )
+_CHECKPOINT = "model.safetensors"
 
 _SMOLLM2_REVISION = "12fd25f77366fa6b3b4b768ec3050bf629380bac"
 _SMOLLM2_FILES: tuple[tuple[str, int, str | None], ...] = (
@@ -51,9 +54,9 @@ def _model(name: str, source: str, licence: str, revision: str | None) -> list[s
     return [*lines, f"overlap = {OVERLAP}", f"start_token = {START_ID}"]
 
 
-def _variants() -> list[str]:
+def _variants(variants: dict[str, tuple[str, str]]) -> list[str]:
     lines: list[str] = []
-    for dtype, (activation, eps) in _VARIANTS.items():
+    for dtype, (activation, eps) in variants.items():
         lines += ["", "[[model.variant]]", f'dtype = "{dtype}"', f'file = "onnx/model_{dtype}.onnx"']
         lines += [f'activation = "{activation}"', f'eps = "{eps}"']
     return lines
@@ -66,12 +69,16 @@ def _file(path: str, size: int, digest: str | None) -> list[str]:
 
 def manifest_text(models: Path = MODELS) -> str:
     """The manifest for the files that lie in `models` now."""
-    lines = _model("tiny", "made here", "MIT OR Apache-2.0", None) + _variants()
+    lines = _model("tiny", "made here", "MIT OR Apache-2.0", None) + _variants(_EXACT | _VARIANTS)
     for name in _TINY_FILES:
         raw = (models / "tiny" / name).read_bytes()
         lines += _file(name, len(raw), hashlib.sha256(raw).hexdigest())
+        if name.startswith("onnx/"):
+            # What the graph was made from: the chain of hashes back to the weights.
+            source = (models / "tiny" / _CHECKPOINT).read_bytes()
+            lines += [f'source = "{_CHECKPOINT}"', f'source_sha256 = "{hashlib.sha256(source).hexdigest()}"']
     source = f"https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct/resolve/{_SMOLLM2_REVISION}"
-    lines += _model("smollm2-135m-instruct", source, "Apache-2.0", _SMOLLM2_REVISION) + _variants()
+    lines += _model("smollm2-135m-instruct", source, "Apache-2.0", _SMOLLM2_REVISION) + _variants(_VARIANTS)
     for path, size, digest in _SMOLLM2_FILES:
         lines += _file(path, size, digest)
     return _HEAD + "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""A random Llama checkpoint on disk and, in plain numpy, what it computes. Owns no code of the package."""
+"""A random checkpoint of a Llama-like family on disk and, in plain numpy, what it computes. Owns no code of the package."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ class Sizes:
     theta: float = 1000.0
     eps: float = 1e-5
     tied: bool = True
+    family: str = "llama"
+    window: int | None = None
 
 
 def random_weights(sizes: Sizes, seed: int) -> dict[str, npt.NDArray[np.float32]]:
@@ -65,6 +67,11 @@ def random_weights(sizes: Sizes, seed: int) -> dict[str, npt.NDArray[np.float32]
             f"{at}.mlp.up_proj.weight": grid(sizes.inner, sizes.hidden),
             f"{at}.mlp.down_proj.weight": grid(sizes.hidden, sizes.inner),
         }
+        for name, rows in (("q", queries), ("k", keys), ("v", keys)):
+            if sizes.family == "qwen2":
+                weights[f"{at}.self_attn.{name}_proj.bias"] = dense(rows)
+            if sizes.family == "qwen3" and name != "v":
+                weights[f"{at}.self_attn.{name}_norm.weight"] = dense(sizes.head_dim, center=1.0)
     if not sizes.tied:
         weights["lm_head.weight"] = grid(sizes.vocab, sizes.hidden)
     return weights
@@ -73,7 +80,7 @@ def random_weights(sizes: Sizes, seed: int) -> dict[str, npt.NDArray[np.float32]
 def config(sizes: Sizes) -> dict[str, Any]:
     """`config.json` of the shape."""
     return {
-        "model_type": "llama",
+        "model_type": sizes.family,
         "hidden_act": "silu",
         "vocab_size": sizes.vocab,
         "hidden_size": sizes.hidden,
@@ -86,6 +93,7 @@ def config(sizes: Sizes) -> dict[str, Any]:
         "rope_theta": sizes.theta,
         "rms_norm_eps": sizes.eps,
         "tie_word_embeddings": sizes.tied,
+        "sliding_window": sizes.window,
     }
 
 
@@ -140,13 +148,19 @@ def logits(weights: dict[str, npt.NDArray[np.float32]], sizes: Sizes, ids: list[
         at = f"model.layers.{layer}"
         y = _norm(x, w[f"{at}.input_layernorm.weight"], sizes.eps)
         q, k, v = (
-            (y @ w[f"{at}.self_attn.{name}_proj.weight"].T).reshape(length, -1, sizes.head_dim) for name in "qkv"
+            (y @ w[f"{at}.self_attn.{name}_proj.weight"].T + w.get(f"{at}.self_attn.{name}_proj.bias", 0.0)).reshape(
+                length, -1, sizes.head_dim
+            )
+            for name in "qkv"
         )
+        if sizes.family == "qwen3":
+            q, k = (_norm(z, w[f"{at}.self_attn.{name}_norm.weight"], sizes.eps) for z, name in ((q, "q"), (k, "k")))
         q, k = _rotate(q, sizes.theta), _rotate(k, sizes.theta)
         mixed = np.zeros((length, sizes.heads, sizes.head_dim))
         for head in range(sizes.heads):
             for position in range(length):
-                keys, values = k[: position + 1, head // group], v[: position + 1, head // group]
+                first = 0 if sizes.window is None else max(0, position + 1 - sizes.window)
+                keys, values = k[first : position + 1, head // group], v[first : position + 1, head // group]
                 score = np.exp(keys @ q[position, head] / np.sqrt(sizes.head_dim))
                 mixed[position, head] = score @ values / score.sum()
         x = x + mixed.reshape(length, -1) @ w[f"{at}.self_attn.o_proj.weight"].T

@@ -33,13 +33,14 @@ def test_reads_each_float_type(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model_type": "qwen2"}, "model_type is 'qwen2'"),
+        ({"model_type": "gpt2"}, "model_type is 'gpt2'"),
         ({"hidden_act": "gelu"}, "hidden_act is 'gelu'"),
         ({"attention_bias": True}, "attention_bias is True"),
         ({"mlp_bias": True}, "mlp_bias is True"),
         ({"rope_scaling": {"factor": 2}}, "rope_scaling is"),
         ({"rope_interleaved": True}, "rope_interleaved is True"),
         ({"rope_parameters": {"rope_type": "yarn"}}, "rope_type is 'yarn'"),
+        ({"use_sliding_window": True}, "use_sliding_window is set"),
         ({"vocab_size": None}, "lacks a field or has a wrong one"),
         ({"hidden_size": "many"}, "lacks a field or has a wrong one"),
     ],

@@ -4,11 +4,14 @@ Inputs are input_ids and position_ids [batch, sequence], attention_mask [batch, 
 logits [batch, sequence, vocab] as float32 and the cache. Batch, sequence and past are dynamic.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import onnx
 from onnx import TensorProto
 
 from llmzip.quantize.checkpoint import Weights
+from llmzip.quantize.errors import QuantizeError
 from llmzip.quantize.graph import GraphWriter
 from llmzip.quantize.llama import rotary_tables
 
@@ -18,14 +21,38 @@ from .heads import Heads, rotation
 from .operations import PEAK, Operations, TwoBytes, normalization_unit
 from .weights import Int8Columns, quantize_columns
 
+_LARGEST_FILE = 2**31 - 1
 _EMBEDDING = "model.embed_tokens"
 _SIGMOID_CEILING = 1.0
 """Of the factor in `exponential`: sigmoid(-26) is nearly 0, and the exponential stays far from overflow."""
 
 
-def build_exact_graph(weights: Weights) -> bytes:
-    """Return the serialised ONNX model. Raises QuantizeError if the checkpoint cannot be built."""
-    serialised: bytes = _Decoder(weights).build().SerializeToString(deterministic=True)
+RULES_VERSION = "1"
+"""The version of the rules of exactness (EXACT.md) that these graphs keep."""
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """The file that weights come from: its name and its SHA-256 in hex."""
+
+    file: str
+    sha256: str
+
+
+def build_exact_graph(weights: Weights, source: Provenance) -> bytes:
+    """Return the serialised ONNX model, with its source in the metadata. Raises QuantizeError if it cannot be built."""
+    metadata = {
+        "llmzip.exact": RULES_VERSION,
+        "llmzip.source": source.file,
+        "llmzip.source_sha256": source.sha256,
+    }
+    model = _Decoder(weights).build(metadata)
+    if model.ByteSize() > _LARGEST_FILE:
+        raise QuantizeError(
+            f"the graph would have {model.ByteSize()} bytes, more than a single ONNX file may have",
+            "choose a model of at most about two thousand million weights",
+        )
+    serialised: bytes = model.SerializeToString(deterministic=True)
     return serialised
 
 
@@ -35,7 +62,7 @@ class _Decoder:
         self._config = weights.config
         self._graph = GraphWriter()
 
-    def build(self) -> onnx.ModelProto:
+    def build(self, metadata: dict[str, str]) -> onnx.ModelProto:
         graph, config = self._graph, self._config
         for name, length in (
             ("input_ids", "sequence"),
@@ -58,7 +85,7 @@ class _Decoder:
             residual = self._add(ops, residual, ops.two_bytes(mixed), layer, "self_attn.o_proj")
             residual = self._mlp(Operations(graph, f"/model/layers.{layer}/mlp"), layer, residual)
         self._head(residual, embedding)
-        return graph.model("llama_exact", "llmzip")
+        return graph.model(f"{config.model_type}_exact", "llmzip", metadata)
 
     def _embed(self, embedding: Int8Columns) -> str:
         """Rows of the embedding; the head's matrix is the same one, turned when the graph is loaded."""

@@ -16,7 +16,8 @@ import {
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { EXIT_CODES } from '../src/core/errors.mjs';
-import { TINY, temporaryFolder, withoutTiny, writeModelFolder } from './support/model-folder.mjs';
+import { TINY, TINY_VARIANTS, temporaryFolder, withoutTiny, writeModelFolder } from './support/model-folder.mjs';
+import { makeGraph } from './support/onnx.mjs';
 import { BIN } from './support/runner.mjs';
 
 const PLAIN = Buffer.from('abcdef fedcba\n'.repeat(40));
@@ -131,6 +132,37 @@ suite('files', () => {
       assert.equal(llmzip(['decompress', container, '-o', back, '--model', model]).status, 0);
       assert.deepEqual(readFileSync(back), content);
     }
+  });
+});
+
+suite('exact models', () => {
+  /** @param {import('node:test').TestContext} context */
+  function exactWorkplace(context) {
+    const place = workplace(context);
+    writeFileSync(join(place.model, 'onnx/model_exact.onnx'), makeGraph({ metadata: { 'llmzip.exact': '1' } }));
+    return place;
+  }
+
+  test('are the default, and eps 0 is for them alone', (context) => {
+    const { model, plain, out } = exactWorkplace(context);
+    const [container, back] = [join(out, 'container'), join(out, 'back')];
+    const args = ['compress', plain, '-o', container, '--model', model, '--eps', '0'];
+    fails(llmzip([...args, '--variant', 'q4']), 'unsupported', /but the graph does not say that it is exact/);
+    assert.deepEqual(readdirSync(out), []);
+    const written = llmzip(args);
+    assert.equal(written.status, 0, written.stderr);
+    const read = llmzip(['decompress', container, '-o', back, '--model', model]);
+    assert.equal(read.status, 0, read.stderr);
+    assert.deepEqual(readFileSync(back), PLAIN);
+  });
+
+  test('are named by inspect', (context) => {
+    const { model } = exactWorkplace(context);
+    const { stdout } = llmzip(['inspect', '--model', model]);
+    assert.match(
+      stdout.toString('utf8'),
+      /^exact: yes \(the graph says so \(llmzip\.exact 1\) and has only exact ops\)$/m,
+    );
   });
 });
 
@@ -280,6 +312,7 @@ suite('inspect', () => {
       `model: small, onnx/model_q4.onnx
 provider: cpu
 batch: dynamic (the batch dimension of all 4 inputs and outputs is symbolic)
+exact: no (the graph does not say that it is exact)
 opset: ai.onnx 17
 inputs:
   input_ids              int64     [batch_size, sequence_length]
@@ -300,7 +333,9 @@ ops:
   test('prints JSON', (context) => {
     const { model } = workplace(context);
     const { stdout } = llmzip(['inspect', '--json', '--model', model]);
-    assert.equal(JSON.parse(stdout.toString('utf8')).batch_policy.batch, 'dynamic');
+    const { batch_policy: policy, exactness } = JSON.parse(stdout.toString('utf8'));
+    assert.equal(policy.batch, 'dynamic');
+    assert.deepEqual(exactness, { exact: false, reason: 'the graph does not say that it is exact' });
   });
 
   test('help goes to stdout', () => {
@@ -314,7 +349,7 @@ suite('tiny model', { skip: withoutTiny }, () => {
   test('1 to 250, on every variant, found again by its hash', (context) => {
     const folder = temporaryFolder(context);
     const plain = Buffer.from(Array.from({ length: 250 }, (_, i) => i + 1).join('\n'));
-    for (const variant of ['q4f16', 'q4']) {
+    for (const variant of TINY_VARIANTS) {
       const container = join(folder, variant);
       const written = llmzip(
         ['compress', '-', '-o', container, '--variant', variant, '--lanes', '16', '--model', TINY],

@@ -14,6 +14,7 @@ import {
   IntegrityError,
   LlmzipError,
   ModelError,
+  UnsupportedError,
   UsageError,
   VocabularyError,
 } from '../src/core/errors.mjs';
@@ -126,6 +127,15 @@ suite('round trips', () => {
       SETTINGS,
     );
     assert.deepEqual(sinks[0].bytes(), sinks[1].bytes());
+  });
+
+  test('equal containers, whether known tokens are fed one by one or in chunks', async () => {
+    for (const lanes of [1, 3]) {
+      const choice = { ...SETTINGS, lanes };
+      const chunked = await compressBytes(TEXT, modelOf(), choice);
+      const single = await compressBytes(TEXT, modelOf({ exact: false }), choice);
+      assert.deepEqual(single.container, chunked.container);
+    }
   });
 
   test('progress counts tokens and ends with all of them', async () => {
@@ -269,6 +279,62 @@ suite('another model', () => {
     const model = modelOf();
     model.source.feed = async () => new Float32Array(2 * model.source.vocabSize).fill(Number.NaN);
     await assert.rejects(compressBytes(TEXT, model, SETTINGS), ModelError);
+  });
+});
+
+suite('exactness', () => {
+  const AT_0 = { ...SETTINGS, eps: parseEps('0') };
+
+  /**
+   * @param {number} tokens
+   * @param {number} lanes
+   * @param {boolean} exact
+   * @param {number[]} expected how many ids each pass is fed, over all lanes
+   */
+  const feeds = (tokens, lanes, exact, expected) =>
+    test(`${tokens} tokens in ${lanes} lanes of ${exact ? 'an exact' : 'any other'} source`, async () => {
+      const model = modelOf({ exact });
+      const policy = { startToken: 0, window: 512, overlap: 16 };
+      await compressBytes(Buffer.from('a'.repeat(tokens)), model, { ...SETTINGS, policy, lanes });
+      const passes = model.source.calls.filter((call) => call.startsWith('feed'));
+      assert.deepEqual(
+        passes.map((call) => call.split(' ').length - 1),
+        expected,
+      );
+    });
+
+  feeds(150, 1, false, new Array(150).fill(1));
+  feeds(150, 1, true, [64, 64, 22]);
+  feeds(31, 2, false, [...new Array(15).fill(2), 1]);
+  feeds(31, 2, true, [30, 1]);
+  // Many lanes in shorter chunks, so that the rows of a pass stay few.
+  feeds(640, 64, true, [640]);
+  feeds(1280, 64, true, [1024, 256]);
+  feeds(1280, 256, true, [1024, 256]);
+
+  test('is what a writer at eps 0 needs', async () => {
+    const sink = new Sink();
+    await assert.rejects(compress([TEXT], sink.write, modelOf({ exact: false }), AT_0), (error) => {
+      assert.ok(error instanceof UnsupportedError);
+      assert.match(error.message, /eps 0 relies on logits that are the same bits everywhere, but it was made so/);
+      return true;
+    });
+    assert.equal(sink.bytes().length, 0);
+    await compressBytes(TEXT, modelOf(), AT_0);
+  });
+
+  test('is what a reader at eps 0 needs, whatever is inside', async () => {
+    for (const plain of [TEXT, Uint8Array.of(0xff), new Uint8Array(0)]) {
+      const { container } = await compressBytes(plain, modelOf(), AT_0);
+      const model = modelOf({ exact: false });
+      await assert.rejects(decompressBytes(container, model), (error) => {
+        assert.ok(error instanceof UnsupportedError);
+        assert.match(error.hint, /variant exact/);
+        return true;
+      });
+      assert.deepEqual(model.source.calls, []);
+      assert.deepEqual((await decompressBytes(container, modelOf())).plain, Uint8Array.from(plain));
+    }
   });
 });
 

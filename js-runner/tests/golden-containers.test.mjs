@@ -20,6 +20,8 @@ class GoldenSource {
   vocabSize = VOCAB_SIZE;
   /** @type {'float32'} */
   logitsType = 'float32';
+  /** Integers and a few exact sums: the same bits everywhere. */
+  exactness = { exact: true, reason: 'it is synthetic' };
   /** @type {number[]} */
   #lanes = [];
 

@@ -6,7 +6,7 @@ import { WireType } from '@bufbuild/protobuf/wire';
 import { ModelError } from '../src/core/errors.mjs';
 import { readGraphFacts } from '../src/core/model/graph.mjs';
 import { batchPolicy } from '../src/core/model/signature.mjs';
-import { field, makeGraph, message, node, text } from './support/onnx.mjs';
+import { field, makeGraph, message, metadataEntry, node, text } from './support/onnx.mjs';
 
 /**
  * @param {string} type
@@ -77,8 +77,38 @@ suite('content', () => {
     assert.deepEqual(readGraphFacts(makeGraph()), {
       opset: { '': 17 },
       ops: { Cast: 2, Concat: 2, Gather: 1, Unsqueeze: 1 },
+      metadata: {},
       externalData: false,
     });
+  });
+
+  test('reads the metadata that is of this project, and only that', () => {
+    const metadata = { 'llmzip.exact': '1', 'llmzip.source': 'model.safetensors', 'llmzip.note': 'ü' };
+    const foreign = { author: 'x'.repeat(2 ** 20), 'other.llmzip.exact': '1', '': '1' };
+    assert.deepEqual(readGraphFacts(makeGraph({ metadata: { ...metadata, ...foreign } })).metadata, metadata);
+  });
+
+  test('takes metadata as it comes: twice, without a value, no text, without an end', () => {
+    /** @type {(entries: Uint8Array[], expected: Record<string, string>) => void} */
+    const check = (entries, expected) => {
+      const model = message((m) => {
+        field(m, 7, graphOf([]));
+        for (const entry of entries) field(m, 14, entry);
+      });
+      assert.deepEqual(readGraphFacts(model).metadata, expected);
+    };
+    const ours = 'llmzip.exact';
+    check([metadataEntry(ours, '1'), metadataEntry(ours, '2')], { [ours]: '2' });
+    check([message((entry) => text(entry, 1, ours))], { [ours]: '' });
+    check([message((entry) => text(entry, 2, '1'))], {});
+    check([metadataEntry(ours, '1'.repeat(2 ** 20))], { [ours]: '1'.repeat(256) });
+    const notText = message((entry) => {
+      text(entry, 1, ours);
+      field(entry, 2, Uint8Array.of(0xff));
+    });
+    check([notText], { [ours]: '\ufffd' });
+    const many = Array.from({ length: 5000 }, (_, i) => metadataEntry(`llmzip.${i}`, ''));
+    assert.throws(() => check(many, {}), ModelError);
   });
 
   test('finds weights in other files wherever they hide', () => {

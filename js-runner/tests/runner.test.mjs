@@ -89,6 +89,28 @@ suite('operations', () => {
     assert.deepEqual(result.opset, { '': 17 });
     assert.equal(result.ops.Concat, 2);
     assert.equal(result.batch_policy.batch, 'dynamic');
+    assert.deepEqual(result.exactness, { exact: false, reason: 'the graph does not say that it is exact' });
+  });
+
+  test('eps 0 is for graphs that say that they are exact', async (context) => {
+    for (const metadata of [{ 'llmzip.exact': '1' }, undefined]) {
+      const { runner, folder } = await loadedRunner(context, metadata && { metadata });
+      const [plain, container, back] = ['plain', 'container', 'back'].map((name) => join(folder, name));
+      writeFileSync(plain, PLAIN);
+      const choice = { lanes: 2, eps: '0', ...POLICY, frame_bytes: 300 };
+      const { result, error } = await runner.ask('compress', { input_file: plain, output_file: container, ...choice });
+      assert.equal((await runner.ask('inspect')).result.exactness.exact, metadata !== undefined);
+      if (metadata) {
+        assert.equal(result.tokens, PLAIN.length);
+        await runner.ask('decompress', { input_file: container, output_file: back });
+        assert.equal(readFileSync(back, 'utf8'), PLAIN);
+      } else {
+        assert.equal(error.code, 'unsupported');
+        assert.match(error.message, /^eps 0 relies on .*, but the graph does not say that it is exact$/);
+        assert.match(error.hint, /variant exact/);
+        assert.ok(!existsSync(container));
+      }
+    }
   });
 
   test('tokenize and detokenize', async (context) => {
@@ -221,7 +243,7 @@ suite('refusals', () => {
     const { runner, folder } = await loadedRunner(context);
     const [plain, container, back] = ['plain', 'container', 'back'].map((name) => join(folder, name));
     writeFileSync(plain, PLAIN);
-    const choice = { lanes: 1, eps: '0', ...POLICY, frame_bytes: 100 };
+    const choice = { lanes: 1, eps: '5e-5', ...POLICY, frame_bytes: 100 };
     await runner.ask('compress', { input_file: plain, output_file: container, ...choice });
     const bytes = readFileSync(container);
     bytes[bytes.length - 40] ^= 4;
@@ -235,7 +257,7 @@ suite('refusals', () => {
     const { runner, folder } = await loadedRunner(context);
     const [plain, container] = ['plain', 'container'].map((name) => join(folder, name));
     writeFileSync(plain, PLAIN);
-    const choice = { lanes: 1, eps: '0', ...POLICY, frame_bytes: 1000 };
+    const choice = { lanes: 1, eps: '5e-5', ...POLICY, frame_bytes: 1000 };
     await runner.ask('compress', { input_file: plain, output_file: container, ...choice });
     const other = writeModelFolder(join(folder, 'other'), { graph: { logit: () => 0 } });
     await runner.ask('load', loadParams(other));
@@ -248,7 +270,7 @@ suite('refusals', () => {
     const { runner, folder } = await loadedRunner(context);
     const plain = join(folder, 'plain');
     writeFileSync(plain, PLAIN);
-    const choice = { lanes: 1, eps: '0', ...POLICY, frame_bytes: 1000 };
+    const choice = { lanes: 1, eps: '5e-5', ...POLICY, frame_bytes: 1000 };
     const { error } = await runner.ask('compress', { input_file: plain, output_file: '/dev/full', ...choice });
     assert.equal(error.code, 'io');
     assert.match(error.message, /ENOSPC/);
@@ -258,7 +280,7 @@ suite('refusals', () => {
     const { runner, folder } = await loadedRunner(context);
     const plain = join(folder, 'plain');
     writeFileSync(plain, PLAIN);
-    const choice = { input_file: plain, lanes: 1, eps: '0', ...POLICY, frame_bytes: 1000 };
+    const choice = { input_file: plain, lanes: 1, eps: '5e-5', ...POLICY, frame_bytes: 1000 };
     assert.equal((await runner.ask('compress', { ...choice, output_file: folder })).error.code, 'usage');
     assert.equal((await runner.ask('compress', { ...choice, output_file: join(folder, 'no/where') })).error.code, 'io');
   });
@@ -288,7 +310,7 @@ suite('refusals', () => {
         input_file: join(folder, 'in'),
         output_file: join(folder, 'out'),
         lanes: 1,
-        eps: '0',
+        eps: '5e-5',
         ...POLICY,
         frame_bytes: 1,
       },
@@ -457,7 +479,7 @@ async function startLongRequest(runner, folder, busy) {
     input_file: plain,
     output_file: join(busy, 'out'),
     lanes: 1,
-    eps: '0',
+    eps: '5e-5',
     ...POLICY,
     frame_bytes: 2 ** 16,
   };

@@ -9,6 +9,7 @@ export { compress, FRAME_BYTES } from './compressor/encode.mjs';
 export { epsValue, formatEps, parseEps } from './container/eps.mjs';
 export * from './errors.mjs';
 export { NextToken, nextTokenLogProbs } from './logprobs.mjs';
+export { readExactness } from './model/exactness.mjs';
 export { readGraphFacts } from './model/graph.mjs';
 export { sha256Hex, verifySha256 } from './model/provenance.mjs';
 export { SessionSource } from './model/session.mjs';

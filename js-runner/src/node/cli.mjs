@@ -37,7 +37,7 @@ options:
   -o, --output OUTPUT   file to write
   -f, --force           replace OUTPUT if it is already there
   --model DIR           folder of the model (default: LLMZIP_MODEL, or models/tiny)
-  --variant NAME        variant of the model (default: q4f16, or the first)
+  --variant NAME        variant of the model (default: exact, else q4f16, else the first)
   --threads N           threads of ONNX Runtime (default: 1)
   --lanes N             lanes that decode side by side (default: 1)
   --eps E               largest difference of a log-prob withstood (default: the manifest's)

@@ -12,12 +12,14 @@
  * @param {string} file the graph's
  * @returns {string}
  */
-export function formatInspection({ inputs, outputs, opset, ops, batch_policy: policy, provider }, name, file) {
+export function formatInspection(inspection, name, file) {
+  const { inputs, outputs, opset, ops, batch_policy: policy, exactness, provider } = inspection;
   const versions = Object.entries(opset).map(([domain, version]) => `${domain || 'ai.onnx'} ${version}`);
   return [
     `model: ${name}, ${file}`,
     `provider: ${provider}`,
     `batch: ${policy.batch} (${policy.reason})`,
+    `exact: ${exactness.exact ? 'yes' : 'no'} (${exactness.reason})`,
     `opset: ${versions.join(', ')}`,
     'inputs:',
     ...formatTensors(inputs),

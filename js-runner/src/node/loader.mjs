@@ -8,6 +8,7 @@
 
 import { isAbsolute, join, posix } from 'node:path';
 import { LlmzipError, ModelError, UnsupportedError, UsageError, VocabularyError } from '../core/errors.mjs';
+import { readExactness } from '../core/model/exactness.mjs';
 import { readGraphFacts } from '../core/model/graph.mjs';
 import { sha256Hex, verifySha256 } from '../core/model/provenance.mjs';
 import { SessionSource } from '../core/model/session.mjs';
@@ -33,7 +34,8 @@ import { libraryVersions, openSession, openTokenizer } from './transformers.mjs'
  * What a graph declares (PROTOCOL.md, `inspect`).
  *
  * @typedef {{ inputs: TensorInfo[], outputs: TensorInfo[], opset: Record<string, number>, ops: Record<string, number>,
- *   batch_policy: import('../core/model/signature.mjs').BatchPolicy, provider: string }} Inspection
+ *   batch_policy: import('../core/model/signature.mjs').BatchPolicy, exactness: import('../core/model/exactness.mjs').Exactness,
+ *   provider: string }} Inspection
  */
 
 /**
@@ -78,6 +80,7 @@ export async function loadModel(modelDir, modelFile, settings = DEFAULT_SETTINGS
   try {
     const { inputs, outputs } = session;
     const signature = readSignature(inputs, outputs, config);
+    const exactness = readExactness(facts.metadata, Object.keys(facts.ops));
     if (tokenizer.size > signature.vocabSize) {
       throw new VocabularyError(
         `the tokenizer's largest id is ${tokenizer.size - 1}, ${model.path} has a vocabulary of ${signature.vocabSize}`,
@@ -86,7 +89,7 @@ export async function loadModel(modelDir, modelFile, settings = DEFAULT_SETTINGS
     }
     const versions = await libraryVersions();
     return {
-      source: new SessionSource(session, signature),
+      source: new SessionSource(session, signature, exactness),
       tokenizer,
       modelSha256: model.sha256,
       tokenizerSha256: tokenizerFile.sha256,
@@ -100,6 +103,7 @@ export async function loadModel(modelDir, modelFile, settings = DEFAULT_SETTINGS
         opset: facts.opset,
         ops: facts.ops,
         batch_policy: signature.batchPolicy,
+        exactness,
         provider: settings.provider,
       },
       dispose: session.dispose,

@@ -9,12 +9,16 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sha256Hex } from '../../src/core/model/provenance.mjs';
+import { recordOf } from '../../src/node/records.mjs';
 import { makeGraph } from './onnx.mjs';
 
 export const TINY = fileURLToPath(new URL('../../../models/tiny', import.meta.url));
 
 /** Why tests of the tiny model cannot run, or false. */
 export const withoutTiny = existsSync(join(TINY, 'onnx', 'model_q4f16.onnx')) ? false : 'models/tiny is not here';
+
+/** The variants of the tiny model. */
+export const TINY_VARIANTS = withoutTiny ? [] : recordOf(TINY).variants.map(({ dtype }) => dtype);
 
 /**
  * A folder that is removed after the test.

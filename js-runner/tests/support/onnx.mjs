@@ -16,6 +16,9 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
  * @property {number} [vocabSize]
  * @property {Dimension} [batch]
  * @property {'float32' | 'float16'} [type] of logits and caches
+ * @property {'uint8'} [cacheType] of the cache, if not that of the logits
+ * @property {boolean} [hasScale] whether there is a second cache, of float32, whose last dimension grows
+ * @property {Record<string, string>} [metadata]
  * @property {Dimension[]} [cacheShape] of a cache after its batch dimension; the second one grows
  * @property {string[]} [ignoredInputs] integer [batch, sequence] inputs that nothing depends on
  * @property {(previous: number, id: number) => number} [logit]
@@ -26,6 +29,7 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
  */
 
 const FLOAT = 1;
+const UINT8 = 2;
 const INT32 = 6;
 const INT64 = 7;
 const FLOAT16 = 10;
@@ -38,6 +42,9 @@ export function makeGraph({
   vocabSize = 8,
   batch = 'batch_size',
   type = 'float32',
+  cacheType,
+  hasScale = false,
+  metadata = {},
   cacheShape = [1, 'past_sequence_length', 2],
   ignoredInputs = [],
   logit = (previous, id) => ((previous * 7 + id * 3) % 11) / 4,
@@ -47,6 +54,7 @@ export function makeGraph({
   idsType = 'int64',
 } = {}) {
   const element = type === 'float32' ? FLOAT : FLOAT16;
+  const cached = cacheType === 'uint8' ? UINT8 : element;
   const table = Float32Array.from({ length: vocabSize * vocabSize }, (_, i) =>
     logit(Math.floor(i / vocabSize), i % vocabSize),
   );
@@ -57,10 +65,11 @@ export function makeGraph({
     for (const each of [
       node('Gather', ['table', 'input_ids'], ['wide']),
       node('Cast', ['wide'], ['logits'], { to: element }),
-      node('Cast', ['input_ids'], ['ids'], { to: element }),
+      node('Cast', ['input_ids'], ['ids'], { to: cached }),
       node('Unsqueeze', ['ids', 'axes'], ['ids4']),
       node('Concat', new Array(width).fill('ids4'), ['news'], { axis: 3 }),
       node('Concat', ['past_key_values.0.key', 'news'], [hasPresent ? 'present.0.key' : 'kept'], { axis: 2 }),
+      ...(hasScale ? scaleNodes : []),
     ]) {
       field(g, 1, each);
     }
@@ -68,11 +77,14 @@ export function makeGraph({
     const raw = new Uint8Array(table.buffer);
     field(g, 5, tensor('table', FLOAT, [vocabSize, vocabSize], raw, tableFile));
     field(g, 5, tensor('axes', INT64, [2], new Uint8Array(BigInt64Array.of(1n, 3n).buffer)));
+    if (hasScale) field(g, 5, tensor('scale_axes', INT64, [2], new Uint8Array(BigInt64Array.of(1n, 2n).buffer)));
     for (const name of ['input_ids', ...ignoredInputs])
       field(g, 11, valueInfo(name, idsType === 'int64' ? INT64 : INT32, [batch, sequence]));
-    field(g, 11, valueInfo('past_key_values.0.key', element, [batch, ...cacheShape]));
+    field(g, 11, valueInfo('past_key_values.0.key', cached, [batch, ...cacheShape]));
+    if (hasScale) field(g, 11, valueInfo('past_key_values.0.key_scale', FLOAT, [batch, 1, 1, 'past_sequence_length']));
     field(g, 12, valueInfo('logits', element, [batch, sequence, vocabSize]));
-    field(g, 12, valueInfo(hasPresent ? 'present.0.key' : 'kept', element, present));
+    field(g, 12, valueInfo(hasPresent ? 'present.0.key' : 'kept', cached, present));
+    if (hasScale) field(g, 12, valueInfo('present.0.key_scale', FLOAT, [batch, 1, 1, 'total_sequence_length']));
   });
   return message((model) => {
     model.tag(1, WireType.Varint).int64(8);
@@ -82,6 +94,27 @@ export function makeGraph({
       8,
       message((opset) => opset.tag(2, WireType.Varint).int64(17)),
     );
+    for (const [key, value] of Object.entries(metadata)) field(model, 14, metadataEntry(key, value));
+  });
+}
+
+/** The second cache: what was fed, as float32. */
+const scaleNodes = [
+  node('Cast', ['input_ids'], ['float_ids'], { to: FLOAT }),
+  node('Unsqueeze', ['float_ids', 'scale_axes'], ['new_scale']),
+  node('Concat', ['past_key_values.0.key_scale', 'new_scale'], ['present.0.key_scale'], { axis: 3 }),
+];
+
+/**
+ * An entry of a model's metadata.
+ *
+ * @param {string} key
+ * @param {string} value
+ */
+export function metadataEntry(key, value) {
+  return message((entry) => {
+    text(entry, 1, key);
+    text(entry, 2, value);
   });
 }
 

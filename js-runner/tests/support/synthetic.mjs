@@ -22,6 +22,7 @@ import { Lcg } from './lcg.mjs';
  * @property {string} [favours] text whose pairs of tokens get higher logits
  * @property {number} [noise] how far a log-prob may be from that of a source without noise
  * @property {number} [noiseSeed]
+ * @property {boolean} [exact] whether it says that its logits are the same bits everywhere; with noise it never does
  */
 
 const WORDS = ['the ', 'and ', 'ing', '10', '\n', 'é', '日本', '😀', ', ', 'compress'];
@@ -72,8 +73,10 @@ export class SyntheticSource {
     favours = '',
     noise = 0,
     noiseSeed = 1,
+    exact = true,
   } = {}) {
     this.vocabSize = vocabSize;
+    this.exactness = { exact: exact && noise === 0, reason: 'it was made so' };
     this.allowsBatch = allowsBatch;
     this.logitsType = logitsType;
     this.#spread = spread;

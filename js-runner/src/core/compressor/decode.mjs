@@ -17,6 +17,7 @@ import { laneLengths, readFrame, readPreamble } from '../container/layout.mjs';
 import { joinRuns } from '../container/runs.mjs';
 import { DivergenceError, FormatError, IntegrityError, VocabularyError } from '../errors.mjs';
 import { decodeInLockstep } from '../model/context.mjs';
+import { requireExact } from '../model/exactness.mjs';
 import { asRow } from '../model/source.mjs';
 import { noProgress, Sums, shifted } from './progress.mjs';
 
@@ -57,7 +58,8 @@ export async function openContainer(container) {
  * @param {LanguageModel} model
  * @param {Progress} [progress]
  * @returns {Promise<DecompressResult>}
- * @throws {import('../errors.mjs').LlmzipError} format, divergence, integrity, vocabulary, model, and whatever the streams throw
+ * @throws {import('../errors.mjs').LlmzipError} format, divergence, integrity, vocabulary, unsupported, model, and whatever the streams
+ *   throw
  */
 export async function decompress(container, write, model, progress = noProgress) {
   const { reader, preamble } = await openContainer(container);
@@ -105,6 +107,7 @@ export async function decompressFrames(reader, preamble, write, model, progress 
  * @param {LanguageModel} model
  * @throws {IntegrityError} the container was made with another model or tokenizer
  * @throws {VocabularyError} its vocabulary is not the graph's
+ * @throws {import('../errors.mjs').UnsupportedError} its eps is 0 and the model is not exact
  */
 export function checkModel(preamble, model) {
   for (const [what, needed, found] of [
@@ -124,6 +127,7 @@ export function checkModel(preamble, model) {
       'get the container again: it names a model that it was not made with',
     );
   }
+  if (epsValue(preamble.eps) === 0) requireExact(model.source.exactness);
 }
 
 /**

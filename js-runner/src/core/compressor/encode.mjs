@@ -23,6 +23,7 @@ import {
 } from '../container/layout.mjs';
 import { splitRuns } from '../container/runs.mjs';
 import { checkPlan, checkPolicy, checkRange, rowsOfKnownTokens } from '../model/context.mjs';
+import { requireExact } from '../model/exactness.mjs';
 import { asRow } from '../model/source.mjs';
 import { noProgress, Sums, shifted } from './progress.mjs';
 
@@ -30,7 +31,9 @@ import { noProgress, Sums, shifted } from './progress.mjs';
 /** @typedef {import('../container/eps.mjs').Eps} Eps */
 /** @typedef {import('../container/layout.mjs').Preamble} Preamble */
 /** @typedef {import('../model/context.mjs').ContextPolicy} ContextPolicy */
+/** @typedef {import('../model/context.mjs').Plan} Plan */
 /** @typedef {import('../model/source.mjs').LanguageModel} LanguageModel */
+/** @typedef {import('../model/source.mjs').LogitsSource} LogitsSource */
 /** @typedef {import('./progress.mjs').Pieces} Pieces */
 /** @typedef {import('./progress.mjs').Progress} Progress */
 /** @typedef {import('./progress.mjs').Write} Write */
@@ -54,6 +57,9 @@ import { noProgress, Sums, shifted } from './progress.mjs';
 
 export const FRAME_BYTES = 2 ** 20;
 const OFFSETS = 32;
+// Inputs that an exact source is fed per pass: so many of a lane, unless lanes are so many that the pass would have more rows.
+const EXACT_CHUNK = 64;
+const EXACT_ROWS = 1024;
 
 /**
  * Compresses plain bytes into a container.
@@ -64,13 +70,15 @@ const OFFSETS = 32;
  * @param {CompressSettings} settings
  * @param {Progress} [progress]
  * @returns {Promise<CompressResult>}
- * @throws {import('../errors.mjs').LlmzipError} usage, model, and whatever `plain` and `write` throw
+ * @throws {import('../errors.mjs').LlmzipError} usage, unsupported (eps is 0 and the model is not exact), model, and whatever `plain` and
+ *   `write` throw
  */
 export async function compress(plain, write, model, settings, progress = noProgress) {
   const { eps, policy, lanes = 1, frameBytes = FRAME_BYTES } = settings;
   checkPolicy(policy, model.source.vocabSize);
   checkPlan({ lanes, chunk: 1 });
   checkRange('frame_bytes', frameBytes, 1, MAX_FRAME_BYTES);
+  if (epsValue(eps) === 0) requireExact(model.source.exactness);
   const sums = new Sums();
   let containerBytes = 0;
   let streamBytes = 0;
@@ -100,6 +108,17 @@ export async function compress(plain, write, model, settings, progress = noProgr
 }
 
 /**
+ * How a writer feeds known tokens: as the reader will have to, or in chunks where that gives the same bits.
+ *
+ * @param {LogitsSource} source
+ * @param {number} lanes
+ * @returns {Plan}
+ */
+function writerPlan({ exactness }, lanes) {
+  return { lanes, chunk: exactness.exact ? Math.min(EXACT_CHUNK, Math.max(1, Math.floor(EXACT_ROWS / lanes))) : 1 };
+}
+
+/**
  * The decisions of each lane's tokens, and the sum of the negative log-probs of all tokens, in bits.
  *
  * @param {LanguageModel} model
@@ -119,7 +138,7 @@ export async function pathsOfKnownTokens({ source }, policy, lanes, ids, eps, pr
   const scratch = new Float64Array(vocabSize);
   let nats = 0;
   let done = 0;
-  for await (const { index, lane, step, logits } of rowsOfKnownTokens(source, policy, { lanes, chunk: 1 }, ids)) {
+  for await (const { index, lane, step, logits } of rowsOfKnownTokens(source, policy, writerPlan(source, lanes), ids)) {
     nats -= path(asRow(logits, scratch), ids[index], paths[lane], step, masses);
     done += 1;
     progress(done, ids.length);

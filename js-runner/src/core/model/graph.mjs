@@ -17,14 +17,16 @@ import { ModelError } from '../errors.mjs';
 
 /**
  * What the bytes of an ONNX file tell without running it: versions by domain (`''` for the default one), counts by `op` or
- * `domain::op`, and whether weights lie in other files.
+ * `domain::op`, the entries of the metadata that are this project's (`llmzip.` and a name), and whether weights lie in other files.
  *
- * @typedef {{ opset: Record<string, number>, ops: Record<string, number>, externalData: boolean }} GraphFacts
+ * @typedef {{ opset: Record<string, number>, ops: Record<string, number>, metadata: Record<string, string>, externalData: boolean }}
+ *   GraphFacts
  */
 
 const MAX_DEPTH = 32;
 const MAX_NAMES = 4096;
 const MAX_NAME = 256;
+const OUR_METADATA = 'llmzip.';
 const LENGTH_DELIMITED = 2;
 const EXTERNAL = 1;
 
@@ -45,6 +47,7 @@ export function readGraphFacts(model) {
         facts.readGraph(graph, 0);
       },
       8: (opset) => facts.readOpset(opset),
+      14: (entry) => facts.readMetadata(entry),
       25: (fun) => facts.readFunction(fun),
     });
     if (!hasGraph) throw notOnnx('it has no graph');
@@ -52,7 +55,12 @@ export function readGraphFacts(model) {
     if (cause instanceof ModelError) throw cause;
     throw notOnnx(cause instanceof Error ? cause.message : String(cause));
   }
-  return { opset: sorted(facts.opset), ops: sorted(facts.ops), externalData: facts.externalData };
+  return {
+    opset: sorted(facts.opset),
+    ops: sorted(facts.ops),
+    metadata: sorted(facts.metadata),
+    externalData: facts.externalData,
+  };
 }
 
 /** Gathers facts. The numbers are those of the fields in onnx.proto. */
@@ -61,6 +69,8 @@ class Facts {
   opset = new Map();
   /** @type {Map<string, number>} */
   ops = new Map();
+  /** @type {Map<string, string>} */
+  metadata = new Map();
   externalData = false;
 
   /**
@@ -99,6 +109,25 @@ class Facts {
       else reader.skip(wireType, field);
     }
     add(this.opset, domain, version);
+  }
+
+  /**
+   * Of an entry that is there twice the last counts.
+   *
+   * @param {Uint8Array} entry
+   */
+  readMetadata(entry) {
+    let key = '';
+    let value = '';
+    walk(entry, {
+      1: (bytes) => {
+        key = beginningOf(bytes);
+      },
+      2: (bytes) => {
+        value = beginningOf(bytes);
+      },
+    });
+    if (key.startsWith(OUR_METADATA)) add(this.metadata, key, value);
   }
 
   /**
@@ -169,13 +198,14 @@ function walk(message, fields) {
 }
 
 /**
- * @param {Map<string, number>} counts
+ * @template T
+ * @param {Map<string, T>} map
  * @param {string} name
- * @param {number} count
+ * @param {T} value
  */
-function add(counts, name, count) {
-  if (counts.size >= MAX_NAMES && !counts.has(name)) throw notOnnx('it names too many operations or domains');
-  counts.set(name, count);
+function add(map, name, value) {
+  if (map.size >= MAX_NAMES && !map.has(name)) throw notOnnx('it names too many operations, domains or properties');
+  map.set(name, value);
 }
 
 /** @param {Uint8Array} bytes */
@@ -184,15 +214,28 @@ function nameOf(bytes) {
   return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
 }
 
+/**
+ * As much of a text as is ever looked at: metadata may hold anything, of any length.
+ *
+ * @param {Uint8Array} bytes
+ */
+function beginningOf(bytes) {
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes.subarray(0, MAX_NAME));
+}
+
 /** @param {Uint8Array} bytes */
 function domainOf(bytes) {
   const name = nameOf(bytes);
   return name === 'ai.onnx' ? '' : name;
 }
 
-/** @param {Map<string, number>} counts */
-function sorted(counts) {
-  return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+/**
+ * @template T
+ * @param {Map<string, T>} map
+ * @returns {Record<string, T>}
+ */
+function sorted(map) {
+  return Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** @param {string} why */

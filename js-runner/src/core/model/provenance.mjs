@@ -27,7 +27,8 @@ import { IntegrityError, UsageError } from '../errors.mjs';
  */
 
 const MANIFEST_VERSION = 1;
-const DEFAULT_VARIANT = 'q4f16';
+// The first of these that a model has.
+const DEFAULT_VARIANTS = ['exact', 'q4f16'];
 
 /** SHA-256 of bytes that come in pieces. */
 export class Sha256 {
@@ -124,7 +125,7 @@ function toRecord(entry) {
 }
 
 /**
- * The variant of that name; without a name the default one, or the first.
+ * The variant of that name; without a name `exact`, else `q4f16`, else the first.
  *
  * @param {ModelRecord} record
  * @param {string} [dtype]
@@ -132,11 +133,11 @@ function toRecord(entry) {
  * @throws {UsageError} there is no such variant
  */
 export function findVariant({ name, variants }, dtype) {
-  const wanted = variants.find((variant) => variant.dtype === (dtype ?? DEFAULT_VARIANT));
-  const variant = wanted ?? (dtype === undefined ? variants[0] : undefined);
-  if (!variant) {
-    const known = variants.map((candidate) => candidate.dtype).join(', ');
-    throw new UsageError(`the model ${name} has no variant ${dtype ?? 'at all'}`, `use one of: ${known}`);
+  const known = variants.map((variant) => variant.dtype);
+  const wanted = dtype === undefined ? [...DEFAULT_VARIANTS, ...known] : [dtype];
+  for (const candidate of wanted) {
+    const variant = variants.find((each) => each.dtype === candidate);
+    if (variant) return variant;
   }
-  return variant;
+  throw new UsageError(`the model ${name} has no variant ${dtype ?? 'at all'}`, `use one of: ${known.join(', ')}`);
 }

@@ -9,6 +9,7 @@
 import { Tensor } from 'onnxruntime-common';
 import { ModelError } from '../errors.mjs';
 
+/** @typedef {import('./exactness.mjs').Exactness} Exactness */
 /** @typedef {import('./signature.mjs').Signature} Signature */
 /** @typedef {import('./source.mjs').Logits} Logits */
 /** @typedef {import('./source.mjs').LogitsSource} LogitsSource */
@@ -38,8 +39,9 @@ export class SessionSource {
   /**
    * @param {Session} session
    * @param {Signature} signature
+   * @param {Exactness} exactness
    */
-  constructor(session, signature) {
+  constructor(session, signature, exactness) {
     if (signature.fixedLength !== undefined && signature.fixedLength !== 1) {
       throw new ModelError(
         `the graph takes ${signature.fixedLength} ids at once, neither one nor any number`,
@@ -51,6 +53,7 @@ export class SessionSource {
     this.vocabSize = signature.vocabSize;
     this.logitsType = signature.logitsType;
     this.allowsBatch = signature.batchPolicy.batch === 'dynamic';
+    this.exactness = exactness;
     this.reset(1);
   }
 

@@ -55,7 +55,13 @@ def _run(options: argparse.Namespace) -> int:
 
         return be_runner()
     interrupt_when_asked()
-    commands = {"compress": _compress, "decompress": _decompress, "inspect": _inspect, "exact": _exact}
+    commands = {
+        "compress": _compress,
+        "decompress": _decompress,
+        "inspect": _inspect,
+        "exact": _exact,
+        "quantize": _quantize,
+    }
     commands[options.command](options)
     return 0
 
@@ -97,6 +103,24 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("decompress", parents=[files, model], help="decompress a container")
     inspect = commands.add_parser("inspect", parents=[model, variant], help="print what a graph declares")
     inspect.add_argument("--json", action="store_true", help="print JSON")
+    quantize = commands.add_parser("quantize", help="make an ONNX graph of a checkpoint")
+    quantize.add_argument(
+        "source",
+        type=Path,
+        metavar="SOURCE",
+        help="folder with config.json and model.safetensors, or a 4-bit ONNX file",
+    )
+    quantize.add_argument(
+        "--exact", action="store_true", required=True, help="an exact graph: the same bits in every engine"
+    )
+    quantize.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUTPUT",
+        help="file to write (default: model_exact.onnx in SOURCE's onnx folder)",
+    )
+    quantize.add_argument("-f", "--force", action="store_true", help="replace OUTPUT if it is already there")
     exact = commands.add_parser("exact", help="tell whether a graph gives the same bits in every engine")
     check = exact.add_subparsers(dest="exact_command", required=True, metavar="COMMAND").add_parser(
         "check", help="name every node that breaks a rule of exactness, and the rule"
@@ -147,6 +171,20 @@ def _inspect(options: argparse.Namespace) -> None:
     _print(json.dumps(asdict(view), indent=2) if options.json else _text(view, record.name, variant.file))
 
 
+def _quantize(options: argparse.Namespace) -> None:
+    from llmzip.quantize.exact import FILE_NAME, export_exact  # noqa: PLC0415
+
+    source: Path = options.source
+    output = options.output or (source / "onnx" if source.is_dir() else source.parent) / FILE_NAME
+    if options.output is None and source.is_dir():
+        output.parent.mkdir(exist_ok=True)
+    with output_file(output, overwrite=options.force) as file:
+        model = export_exact(source)
+        file.write(model.content)
+    _say(f"{output}: {len(model.content)} bytes, exact; its lines of models/manifest.toml are on stdout")
+    sys.stdout.write(model.manifest_entry())
+
+
 def _exact(options: argparse.Namespace) -> None:
     from llmzip.exact import check  # noqa: PLC0415
 
@@ -157,8 +195,9 @@ def _exact(options: argparse.Namespace) -> None:
     report = check(content, options.positions)
     _print(json.dumps(report.to_json(), indent=2) if options.json else "\n".join(report.lines()))
     if not report.exact:
+        count = len(report.violations)
         raise ModelError(
-            f"{options.graph} is not exact: {len(report.violations)} violations",
+            f"{options.graph} is not exact: {count} violation{'s' if count > 1 else ''}",
             "see the nodes named above; llmzip can make an exact graph of a checkpoint",
         )
 

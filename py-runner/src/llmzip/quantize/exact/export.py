@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from llmzip.errors import UsageError
+from llmzip.exact import check
 from llmzip.quantize.checkpoint import Checkpoint
+from llmzip.quantize.errors import QuantizeError
 from llmzip.quantize.onnx_weights import OnnxWeights
 
 from .decoder import Provenance, build_exact_graph
@@ -47,9 +49,9 @@ class ExactModel:
 
 
 def export_exact(source: Path) -> ExactModel:
-    """Build the exact graph of a checkpoint folder or of a 4-bit ONNX file.
+    """Build the exact graph of a checkpoint folder or of a 4-bit ONNX file, and hold it to the rules of exactness.
 
-    Raises QuantizeError, or UsageError if `source` is neither.
+    Raises QuantizeError, also when the graph breaks a rule with these weights; UsageError if `source` is neither.
     """
     if source.is_dir():
         weights: Checkpoint | OnnxWeights = Checkpoint(source)
@@ -62,4 +64,12 @@ def export_exact(source: Path) -> ExactModel:
         )
     with weights.path.open("rb") as file:
         provenance = Provenance(weights.path.name, hashlib.file_digest(file, "sha256").hexdigest())
-    return ExactModel(build_exact_graph(weights, provenance), provenance)
+    content = build_exact_graph(weights, provenance)
+    report = check(content)
+    if not report.exact:
+        raise QuantizeError(
+            f"the graph of {weights.path} would break the rules of exactness {len(report.violations)} times, first: "
+            f"{report.violations[0]}",
+            "this model cannot be made exact; use another variant of it",
+        )
+    return ExactModel(content, provenance)

@@ -29,7 +29,7 @@ suite('arithmetic coder', () => {
     );
   });
 
-  test('spends at most 3 bytes more than the entropy', () => {
+  test('spends a bit and the filling of a byte more than the entropy', () => {
     fc.assert(
       fc.property(events, (list) => {
         const encoder = new BitEncoder();
@@ -38,7 +38,8 @@ suite('arithmetic coder', () => {
           encoder.encode(bit, p);
           bits -= Math.log2((bit ? p : 65536 - p) / 65536);
         }
-        assert.ok(encoder.finish().length <= Math.ceil(bits / 8) + 3);
+        // Splitting rounds a little.
+        assert.ok(8 * encoder.finish().length <= bits + 8 + 1e-4 * list.length);
       }),
     );
   });

@@ -39,9 +39,10 @@ def python() -> None:
     folder = ROOT / "py-runner"
     scripts = folder / ".venv" / ("Scripts" if os.name == "nt" else "bin")
     python = scripts / "python"
-    run("ruff", python, "-m", "ruff", "check", ".", cwd=folder)
-    run("ruff format", python, "-m", "ruff", "format", "--check", ".", cwd=folder)
+    run("ruff", python, "-m", "ruff", "check", ".", "../ci", cwd=folder)
+    run("ruff format", python, "-m", "ruff", "format", "--check", ".", "../ci", cwd=folder)
     run("mypy", python, "-m", "mypy", cwd=folder)
+    run("mypy of ci", python, "-m", "mypy", "--strict", "bench.py", "gate.py", "test.py", cwd=ROOT / "ci")
     run("pytest", python, "-m", "pytest", "-q", cwd=folder)
 
 

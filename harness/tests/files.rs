@@ -60,6 +60,22 @@ fn a_file_comes_back() {
 }
 
 #[test]
+#[cfg(unix)]
+fn the_runtime_leaves_no_files_of_its_own() {
+    if !has_runtime() {
+        return;
+    }
+    let (folder, temporary) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let input = write(folder.path().join("plain"), &plain());
+    let mut compress = command(&["compress", &input, "-o", &text(&folder.path().join("packed"))]);
+    compress
+        .env_remove("ORT_DISABLE_TELEMETRY")
+        .env("TMPDIR", temporary.path());
+    finish(compress, &[]).check(0, " tokens coded");
+    assert!(names(temporary.path()).is_empty());
+}
+
+#[test]
 fn pipes_carry_nothing_but_the_data() {
     if !has_runtime() {
         return;

@@ -29,7 +29,7 @@ suite('arithmetic coder', () => {
     );
   });
 
-  test('spends at most 3 bytes more than the entropy', () => {
+  test('spends a bit and the filling of a byte more than the entropy', () => {
     fc.assert(
       fc.property(events, (list) => {
         const encoder = new BitEncoder();
@@ -38,7 +38,8 @@ suite('arithmetic coder', () => {
           encoder.encode(bit, p);
           bits -= Math.log2((bit ? p : 65536 - p) / 65536);
         }
-        assert.ok(encoder.finish().length <= Math.ceil(bits / 8) + 3);
+        // Splitting rounds a little.
+        assert.ok(8 * encoder.finish().length <= bits + 8 + 1e-4 * list.length);
       }),
     );
   });
@@ -137,7 +138,8 @@ suite('lanes', () => {
   for (const eps of EPS) {
     test(`hold against the worst reader within eps = ${eps}`, () => {
       let decisions = 0;
-      for (let seed = 1; decisions < 50_000; seed++) {
+      // With noise a million in all.
+      for (let seed = 1; decisions < 200_000; seed++) {
         const { rows, ids, lane } = drawLane(1 + (seed % 500) * 3 + 1, 150, seed, eps);
         const { cells, block } = chooseParameters([lane], OFFSETS, eps);
         const grid = new Grid(cells, OFFSETS, eps);

@@ -13,6 +13,7 @@ mod runner;
 mod runners;
 mod setup;
 mod smoke;
+mod telemetry;
 mod transfer;
 
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
+    telemetry::disable_telemetry();
     let output = Output::new(arguments.quiet);
     let result = interrupt::listen().and_then(|()| run(&arguments, &output));
     match result {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use super::args::ConformArguments;
+use super::telemetry::no_telemetry;
 use crate::conform::Member;
 use crate::runner::in_process::InProcessRunner;
 use crate::runner::process::{CommandSpec, ProcessRunner, Timeouts};
@@ -113,11 +114,6 @@ fn node(layout: &Layout, narrator: &mut dyn Narrator) -> Result<CommandSpec> {
         args: vec![script.display().to_string(), "runner".to_owned()],
         env: vec![no_telemetry()],
     })
-}
-
-/// ONNX Runtime leaves files of its own in the temporary folder unless it is told not to.
-fn no_telemetry() -> (String, String) {
-    ("ORT_DISABLE_TELEMETRY".to_owned(), "1".to_owned())
 }
 
 /// Reads `NAME=COMMAND`.

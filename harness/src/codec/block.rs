@@ -128,7 +128,7 @@ pub fn candidates(eps: f64) -> Vec<Parameters> {
     let blocks: &[usize] = if LADDER[place] <= 12 {
         &[4, 8, 16, 32, 64]
     } else {
-        &[64, 128, 256, 512, 1024, 2048]
+        &[64, 128, 256, 512, 1024, 2048, 4096]
     };
     let cells = &LADDER[place.saturating_sub(1)..LADDER.len().min(place + 2)];
     cells

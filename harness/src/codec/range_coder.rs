@@ -83,8 +83,8 @@ impl BitEncoder {
     /// Ends the stream and gives its bytes, at least one.
     #[must_use]
     pub fn finish(mut self) -> Vec<u8> {
-        self.pending += 1;
-        self.put(self.low >= QUARTER);
+        // The middle always lies in low ..= high: its first bit, then zeros, of which those past the end need not be there.
+        self.put(true);
         while self.partial_bits != 0 {
             self.append(false);
         }

@@ -34,7 +34,7 @@ impl Input {
 #[must_use]
 pub fn sequence() -> Input {
     let numbers: Vec<String> = (1..=1000).map(|number| number.to_string()).collect();
-    Input::new("1..1000", numbers.join("\n"), 1)
+    Input::new("1..1000", numbers.join("\n"), 4)
 }
 
 /// Everything that is compressed and decompressed; `samples` is the folder of generated texts.
@@ -60,10 +60,14 @@ pub fn round_trip_inputs(samples: &Path, thorough: bool) -> Result<Vec<Input>> {
         ),
         Input::new("CRLF", "one\r\ntwo\r\n\r\nthree\rfour\n", 1),
         Input::new("NUL", "a\0b\0\0c", 1),
-        Input::new("10 KB of text", read(&samples.join("mixed-10k.txt"))?, 8),
+        Input::new("10 KB of text", read(&samples.join("mixed-10k.txt"))?, 16),
     ];
     if thorough {
-        inputs.push(Input::new("100 KB of text", read(&samples.join("mixed-100k.txt"))?, 32));
+        inputs.push(Input::new(
+            "100 KB of text",
+            read(&samples.join("mixed-100k.txt"))?,
+            128,
+        ));
     }
     Ok(inputs)
 }

@@ -45,8 +45,7 @@ class Encoder:
             self.low, self.high = self.low << 1, (self.high << 1) | 1
 
     def finish(self) -> bytes:
-        self.pending += 1
-        self.put(0 if self.low < 0x40000000 else 1)
+        self.put(1)
         self.bits += [0] * (-len(self.bits) % 8)
         return bytes(int("".join(map(str, self.bits[i : i + 8])), 2) for i in range(0, len(self.bits), 8))
 
@@ -213,7 +212,7 @@ def choose(lanes: list[tuple[list[list[float]], list[int]]], offsets: int, eps: 
     place = 0
     while place < len(LADDER) - 1 and LADDER[place] ** 3 * eps < 1:
         place += 1
-    blocks = [4, 8, 16, 32, 64] if LADDER[place] <= 12 else [64, 128, 256, 512, 1024, 2048]
+    blocks = [4, 8, 16, 32, 64] if LADDER[place] <= 12 else [64, 128, 256, 512, 1024, 2048, 4096]
     best = None
     for cells in LADDER[max(place - 1, 0) : place + 2]:
         for block in blocks:

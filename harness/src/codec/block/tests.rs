@@ -200,8 +200,8 @@ fn candidate_ladders() {
         same.map(|candidate| candidate.block).collect()
     };
     assert_eq!(blocks_of(1e-3), [4, 8, 16, 32, 64]);
-    assert_eq!(blocks_of(5e-4), [64, 128, 256, 512, 1024, 2048]);
-    assert_eq!(blocks_of(0.0), [64, 128, 256, 512, 1024, 2048]);
+    assert_eq!(blocks_of(5e-4), [64, 128, 256, 512, 1024, 2048, 4096]);
+    assert_eq!(blocks_of(0.0), [64, 128, 256, 512, 1024, 2048, 4096]);
 }
 
 /// A stream of nothing but ones in its offset index, then raw bits.

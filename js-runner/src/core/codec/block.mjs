@@ -17,7 +17,7 @@ import { leader, leaderLogOdds, logOdds, treeDepth, treeMasses } from './tree.mj
 
 const CELL_LADDER = [2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048];
 const SMALL_BLOCKS = [4, 8, 16, 32, 64];
-const LARGE_BLOCKS = [64, 128, 256, 512, 1024, 2048];
+const LARGE_BLOCKS = [64, 128, 256, 512, 1024, 2048, 4096];
 const COARSE_CELLS = 12;
 const RAW_PROBABILITY = 32768;
 const RAW_BIT_COST = 65536;

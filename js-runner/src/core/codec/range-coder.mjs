@@ -97,8 +97,8 @@ export class BitEncoder {
    * @returns {Uint8Array}
    */
   finish() {
-    this.#pending += 1;
-    this.#put(this.#low < QUARTER ? 0 : 1);
+    // 80000000 is never outside of low .. high, and nothing but zeros follow its first bit, within the stream or past its end.
+    this.#put(1);
     while (this.#free < 8) this.#append(0);
     return this.#bytes.slice(0, this.#length);
   }

@@ -86,8 +86,8 @@ class BitEncoder:
 
     def finish(self) -> bytes:
         """End the stream and return it. The encoder must not be used afterwards."""
-        self._pending += 1
-        self._put(0 if self._low < QUARTER else 1, 1)
+        # The interval holds its middle, of which all bits but the first are 0, as they are past the end.
+        self._put(1, 1)
         padding = -self._count % 8
         self._bits <<= padding
         self._count += padding

@@ -187,13 +187,13 @@ fn decide(seed: u32, eps: f64, strength: f64, tokens: usize) -> Outcome {
 fn decisions_under_an_adversary_of_strength_eps() {
     let mut total = Outcome::default();
     for (seed, eps) in (200..).zip([1e-6, 1e-5, 5e-5, 1e-4, 1e-3, 1e-2, 2e-2, 0.2]) {
-        let outcome = decide(seed, eps, 1.0, 30_000);
+        let outcome = decide(seed, eps, 1.0, 60_000);
         assert_eq!(outcome.differing, 0, "the reader differs at eps {eps}: {outcome:?}");
         total.decisions += outcome.decisions;
         total.leader_decisions += outcome.leader_decisions;
     }
-    assert!(total.decisions >= 500_000, "{total:?}");
-    assert!(total.leader_decisions >= 80_000, "{total:?}");
+    assert!(total.decisions >= 1_000_000, "{total:?}");
+    assert!(total.leader_decisions >= 160_000, "{total:?}");
 }
 
 #[test]

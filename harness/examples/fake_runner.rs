@@ -341,6 +341,7 @@ impl Handler for Fake {
                 "opset": {"": 21},
                 "ops": {"Add": 1},
                 "batch_policy": {"batch": "dynamic", "reason": "dimension 0 is symbolic everywhere"},
+                "exactness": {"exact": false, "reason": "the graph does not say that it is exact"},
                 "provider": "cpu",
             })),
             "tokenize" => {

@@ -55,7 +55,7 @@ pub struct ModelArguments {
 /// Which graph of a model.
 #[derive(Debug, Args)]
 pub struct VariantArguments {
-    /// The model's variant; q4f16, or the first, unless given.
+    /// The model's variant; exact, else q4f16, else the first, unless given.
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
     /// Hold the model's files to the SHA-256s of models/manifest.toml.
@@ -139,7 +139,7 @@ pub struct SmokeArguments {
     /// A model of models/manifest.toml, or a folder of it.
     #[arg(long, value_name = "NAME|DIR", default_value = "tiny")]
     pub model: String,
-    /// The model's variant; q4f16, or the first, unless given.
+    /// The model's variant; exact, else q4f16, else the first, unless given.
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
     /// Seconds that the runner may take to load a model.
@@ -164,7 +164,7 @@ pub struct ConformArguments {
     /// A model of models/manifest.toml, or a folder; may be given more than once.
     #[arg(long, value_name = "NAME", default_value = "tiny")]
     pub model: Vec<String>,
-    /// Run only these variants (such as q4f16); all that are present unless given.
+    /// Run only these variants (such as q4); exact and q4f16 unless given, all with --thorough.
     #[arg(long, value_name = "NAME")]
     pub variant: Vec<String>,
     /// Run only these runners: rust, python, node, or one added by --runner.

@@ -59,7 +59,7 @@ fn settings(arguments: &ConformArguments, layout: &Layout) -> Result<Settings> {
     let models = Models::of_manifest(&layout.manifest())?;
     let mut targets = Vec::new();
     for name in &arguments.model {
-        targets.extend(targets_of(&models, name, &arguments.variant)?);
+        targets.extend(targets_of(&models, name, &arguments.variant, arguments.thorough)?);
     }
     Ok(Settings {
         sequence_tokens: arguments.tokens,
@@ -89,8 +89,11 @@ pub(super) fn standard_settings(targets: Vec<Target>, layout: &Layout, thorough:
     })
 }
 
-/// The variants that were asked for, or all that are present.
-fn targets_of(models: &Models, name: &str, variants: &[String]) -> Result<Vec<Target>> {
+/// The variants of a run unless others are named: one that must be the same bits everywhere, and the plan's own.
+const STANDARD_VARIANTS: [&str; 2] = ["exact", "q4f16"];
+
+/// The variants that were asked for; else of those that are present the standard ones, or all where there are none or `thorough`.
+fn targets_of(models: &Models, name: &str, variants: &[String], thorough: bool) -> Result<Vec<Target>> {
     if !variants.is_empty() {
         return variants
             .iter()
@@ -106,7 +109,13 @@ fn targets_of(models: &Models, name: &str, variants: &[String]) -> Result<Vec<Ta
         // `choose` says what is missing and how to get it.
         return Ok(vec![target(models.choose(name, None)?)?]);
     }
-    present.into_iter().map(target).collect()
+    let is_standard = |choice: &ModelChoice| STANDARD_VARIANTS.contains(&choice.variant.as_str());
+    let all = thorough || !present.iter().any(is_standard);
+    present
+        .into_iter()
+        .filter(|choice| all || is_standard(choice))
+        .map(target)
+        .collect()
 }
 
 /// The target that a choice stands for.

@@ -46,10 +46,12 @@ fn render(view: &GraphView, name: &str, file: &str) -> String {
         Batch::Static => "static",
     };
     let mut text = format!(
-        "model: {name}, {file}\nprovider: {}\nbatch: {} ({})\nopset: {}\n",
+        "model: {name}, {file}\nprovider: {}\nbatch: {} ({})\nexact: {} ({})\nopset: {}\n",
         view.provider,
         batch,
         view.batch_policy.reason,
+        if view.exactness.exact { "yes" } else { "no" },
+        printable(&view.exactness.reason),
         versions.join(", ")
     );
     for (title, tensors) in [("inputs", &view.inputs), ("outputs", &view.outputs)] {

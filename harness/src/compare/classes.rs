@@ -17,12 +17,16 @@ pub enum Activations {
     Float16,
     /// 32-bit floats.
     Float32,
+    /// An exact graph: integers, and floats that are the same bits everywhere.
+    Exact,
 }
 
 /// Which class a pair belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PairClass {
+    /// Any two runs of an exact graph.
+    Exact,
     /// Same runtime build on the same kind of CPU, same plan.
     SameBuild,
     /// The same runner with another plan.
@@ -34,9 +38,34 @@ pub enum PairClass {
 }
 
 impl PairClass {
-    /// The class of two runners' rows of the same plan.
+    /// All classes.
+    pub const ALL: [Self; 5] = [
+        Self::Exact,
+        Self::SameBuild,
+        Self::OtherPlan,
+        Self::OtherCpu,
+        Self::OtherVersion,
+    ];
+
+    /// The class of two runners' rows of the same plan, for a graph of these activations.
     #[must_use]
-    pub fn between(left: &Fingerprint, right: &Fingerprint) -> Self {
+    pub fn of(activations: Activations, left: &Fingerprint, right: &Fingerprint) -> Self {
+        if activations == Activations::Exact {
+            return Self::Exact;
+        }
+        Self::between(left, right)
+    }
+
+    /// The class of one runner's rows of two plans, for a graph of these activations.
+    #[must_use]
+    pub const fn of_plans(activations: Activations) -> Self {
+        match activations {
+            Activations::Exact => Self::Exact,
+            Activations::Float16 | Activations::Float32 => Self::OtherPlan,
+        }
+    }
+
+    fn between(left: &Fingerprint, right: &Fingerprint) -> Self {
         let build = |f: &Fingerprint| {
             (
                 f.runtime.clone(),
@@ -80,6 +109,9 @@ struct Limit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Expectation {
+    /// Nothing else holds.
+    OnlyBitExact,
+    /// What is merely within deserves a remark.
     BitExact,
     Within,
 }
@@ -92,8 +124,19 @@ struct Class {
     when: String,
     reason: String,
     expect: Expectation,
-    float32: Limit,
-    float16: Limit,
+    float32: Option<Limit>,
+    float16: Option<Limit>,
+    exact: Option<Limit>,
+}
+
+impl Class {
+    fn limit(&self, activations: Activations) -> Option<Limit> {
+        match activations {
+            Activations::Float16 => self.float16,
+            Activations::Float32 => self.float32,
+            Activations::Exact => self.exact,
+        }
+    }
 }
 
 /// All classes.
@@ -115,14 +158,16 @@ impl Classes {
     fn parse(text: &str) -> Result<Self> {
         let wrong = |what: String| Error::new(ErrorCode::Internal, format!("classes.toml: {what}"));
         let classes: Self = toml::from_str(text).map_err(|source| wrong(source.to_string()))?;
-        for name in [
-            PairClass::SameBuild,
-            PairClass::OtherPlan,
-            PairClass::OtherCpu,
-            PairClass::OtherVersion,
-        ] {
-            if classes.class.iter().filter(|class| class.name == name).count() != 1 {
+        for name in PairClass::ALL {
+            let found: Vec<&Class> = classes.class.iter().filter(|class| class.name == name).collect();
+            let [class] = found.as_slice() else {
                 return Err(wrong(format!("class {name:?} must be there once")));
+            };
+            for activations in [Activations::Float16, Activations::Float32, Activations::Exact] {
+                let belongs = (activations == Activations::Exact) == (name == PairClass::Exact);
+                if class.limit(activations).is_some() != belongs {
+                    return Err(wrong(format!("class {name:?} and activations {activations:?} do not go together")));
+                }
             }
         }
         Ok(classes)
@@ -151,7 +196,7 @@ impl Classes {
     /// Whether the class expects the same bits, so that a pair that is merely within deserves a remark.
     #[must_use]
     pub fn expects_bit_exact(&self, name: PairClass) -> bool {
-        self.find(name).expect == Expectation::BitExact
+        self.find(name).expect != Expectation::Within
     }
 
     /// The largest difference seen in this class when the file was written.
@@ -161,11 +206,11 @@ impl Classes {
     }
 
     fn limit(&self, name: PairClass, activations: Activations) -> Limit {
-        let class = self.find(name);
-        match activations {
-            Activations::Float16 => class.float16,
-            Activations::Float32 => class.float32,
-        }
+        // `parse` made sure that classes and activations go together; nothing is allowed where they do not.
+        self.find(name).limit(activations).unwrap_or(Limit {
+            tolerance: 0.0,
+            measured: 0.0,
+        })
     }
 
     /// Judges a measurement. A value that is not finite always fails, whatever the tolerance.
@@ -173,7 +218,8 @@ impl Classes {
     pub fn judge(&self, name: PairClass, activations: Activations, stats: &PairStats) -> PairVerdict {
         let finite = stats.left_not_finite == 0 && stats.right_not_finite == 0;
         let within = stats.smallest_tolerance <= self.tolerance(name, activations);
-        verdict(finite && within, stats.bit_exact)
+        let enough = stats.bit_exact || self.find(name).expect != Expectation::OnlyBitExact;
+        verdict(finite && within && enough, stats.bit_exact)
     }
 
     /// Judges a measurement of coded log-probs alone, by the same tolerances.
@@ -265,6 +311,28 @@ mod tests {
     }
 
     #[test]
+    fn an_exact_graph_has_the_same_bits_or_diverges() {
+        let check = |bit_exact: bool, tolerance: f64, expected: PairVerdict| {
+            let stats = PairStats {
+                bit_exact,
+                smallest_tolerance: tolerance,
+                ..PairStats::default()
+            };
+            let verdict = Classes::built_in()
+                .unwrap()
+                .judge(PairClass::Exact, Activations::Exact, &stats);
+            assert_eq!(verdict, expected, "{stats:?}");
+        };
+        check(true, 0.0, PairVerdict::BitExact);
+        check(true, 1e-13, PairVerdict::BitExact);
+        check(true, 1e-9, PairVerdict::Diverged);
+        check(false, 0.0, PairVerdict::Diverged);
+        let (here, there) = (fingerprint("1.30.0", &["avx2"]), fingerprint("1.24.0", &[]));
+        assert_eq!(PairClass::of(Activations::Exact, &here, &there), PairClass::Exact);
+        assert_eq!(PairClass::of(Activations::Float32, &here, &there), PairClass::OtherVersion);
+    }
+
+    #[test]
     fn coded_log_probs_are_judged_by_the_same_tolerance() {
         let check = |stats: CodedStats, expected: PairVerdict| {
             let classes = Classes::built_in().unwrap();
@@ -297,6 +365,7 @@ mod tests {
         for broken in [
             text.replace("other-cpu", "other-plan"),
             text.replace("\"same-build\"", "\"nonsense\""),
+            text.replace("\nexact = ", "\nfloat16 = "),
         ] {
             assert_eq!(Classes::parse(&broken).unwrap_err().code, ErrorCode::Internal);
         }

@@ -33,7 +33,8 @@ pub struct DecompressSummary {
 /// nothing gives the output its name after this has returned.
 ///
 /// # Errors
-/// `integrity` when the container is another model's or tokenizer's, `vocabulary` when its vocabulary is not the source's, `format`
+/// `integrity` when the container is another model's or tokenizer's, `vocabulary` when its vocabulary is not the source's, `unsupported`
+/// when its eps is 0 and the source is not exact, `format`
 /// when it is damaged, `divergence` when it is intact but the source's logits are not the writer's, `io`, and those of the
 /// source, the tokenizer and `on_progress`.
 pub fn decompress<R, S, T>(
@@ -51,6 +52,9 @@ where
 {
     let preamble = container.preamble().clone();
     check_model(&preamble, model, source.vocab_size())?;
+    if preamble.eps.value() == 0.0 {
+        source.exactness().require()?;
+    }
     let mut decoder = FrameDecoder {
         preamble: &preamble,
         tree: Tree::new(preamble.vocab_size),

@@ -60,7 +60,7 @@ pub struct CompressSummary {
 /// Compresses all of `input` into a container on `output`.
 ///
 /// # Errors
-/// `usage` for options outside their limits, `vocabulary` when the tokenizer's ids are not the source's, `io`, and those of the source,
+/// `usage` for options outside their limits, `unsupported` for eps 0 with a source that is not exact, `vocabulary` when the tokenizer's ids are not the source's, `io`, and those of the source,
 /// the tokenizer and `on_progress`. What was written until then is no container.
 pub fn compress<S, T>(
     input: impl Read,
@@ -75,6 +75,9 @@ where
     T: Tokenize + ?Sized,
 {
     check_lanes(options.lanes)?;
+    if options.eps.value() == 0.0 {
+        source.exactness().require()?;
+    }
     let preamble = Preamble {
         model_sha256: options.model.model_sha256,
         tokenizer_sha256: options.model.tokenizer_sha256,
@@ -128,6 +131,21 @@ where
         tokens_sha256,
         entropy_bits,
     })
+}
+
+/// Inputs that an exact source is fed per pass: so many of a lane, unless lanes are so many that the pass would have more rows.
+const EXACT_CHUNK: usize = 64;
+const EXACT_ROWS: usize = 1024;
+
+/// How a writer feeds known tokens: as the reader will have to, so that logits within one build are the same bits on both
+/// sides; or in chunks where that gives the same bits.
+fn writer_plan<S: LogitsSource + ?Sized>(source: &S, lanes: usize) -> Plan {
+    let chunk = if source.exactness().exact {
+        EXACT_CHUNK.min((EXACT_ROWS / lanes).max(1))
+    } else {
+        1
+    };
+    Plan { lanes, chunk }
 }
 
 struct Writer<W> {
@@ -211,11 +229,7 @@ where
             ..
         } = self;
         progress.total += tokens.len() as u64;
-        // The reader's plan: with it, logits within one build are the same bits on both sides.
-        let plan = Plan {
-            lanes: self.options.lanes,
-            chunk: 1,
-        };
+        let plan = writer_plan(self.source, self.options.lanes);
         let ranges = lane_ranges(tokens.len(), plan.lanes);
         let mut lanes = vec![LanePaths::default(); ranges.len()];
         let mut nats = 0.0;

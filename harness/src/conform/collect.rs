@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::asking::{Asking, Log};
 use super::inputs::{Input, sha256_of_file};
-use super::{Observer, PLANS, Settings, Target};
+use super::{Observer, Settings, Target, plans};
 use crate::compare::RowsFile;
 use crate::compare::rows::read_coded;
 use crate::model::source::LogitsType;
@@ -146,7 +146,8 @@ fn predict(settings: &Settings, target: &Target, asking: &mut Asking<'_>, folder
         .map(|result| result.text);
     let mut ids = tokens.ids;
     ids.truncate(settings.sequence_tokens.unwrap_or(usize::MAX));
-    for (name, plan) in PLANS {
+    let exact = collected.inspect.as_ref().is_some_and(|graph| graph.exactness.exact);
+    for (name, plan) in plans(exact) {
         let request = Logprobs {
             ids: ids.clone(),
             plan,

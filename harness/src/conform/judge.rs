@@ -1,7 +1,7 @@
 //! Owns the laying side by side of what runners answered before anything was decoded: tokens, graph views and rows.
 
 use super::collect::Collected;
-use super::{COMPARABLE_PLANS, PLANS, Settings, Target};
+use super::{Settings, Target, comparable_plans, plans};
 use crate::Result;
 use crate::compare::classes::{Activations, PairClass, PairVerdict};
 use crate::compare::stats::{Side, compare};
@@ -25,14 +25,14 @@ pub fn judge(
         .find_map(|c| c.inspect.as_ref())
         .map_or(Activations::Float32, activations);
     for (index, left) in collected.iter().enumerate() {
-        let (first, second) = COMPARABLE_PLANS;
-        if left.rows.contains_key(first) && left.rows.contains_key(second) {
+        let answered = |(first, second): &(&str, &str)| left.rows.contains_key(first) && left.rows.contains_key(second);
+        for (first, second) in comparable_plans().filter(answered) {
             let names = (left.runner.clone(), left.runner.clone(), format!("{first} ~ {second}"));
             let pair = Pair {
                 left,
                 right: left,
                 plans: (first, second),
-                class: PairClass::OtherPlan,
+                class: PairClass::of_plans(activations),
                 names,
             };
             report
@@ -45,9 +45,9 @@ pub fn judge(
             }
             let left_print = &fingerprints[index];
             let shared = |plan: &&str| left.rows.contains_key(*plan) && right.rows.contains_key(*plan);
-            for plan in PLANS.iter().map(|(name, _)| *name).filter(shared) {
+            for plan in plans(true).map(|(name, _)| name).filter(shared) {
                 let names = (left.runner.clone(), right.runner.clone(), plan.to_owned());
-                let class = PairClass::between(left_print, right_print);
+                let class = PairClass::of(activations, left_print, right_print);
                 let pair = Pair {
                     left,
                     right,
@@ -118,13 +118,15 @@ impl Pair<'_> {
     }
 }
 
-/// By the type of the cache: a graph that keeps 16-bit keys and values computes in 16 bits.
+/// By what the graph says of itself, else by the type of the cache: a graph that keeps 16-bit keys and values computes in 16 bits.
 pub(crate) fn activations(graph: &InspectResult) -> Activations {
     let half = graph
         .inputs
         .iter()
         .any(|input| input.name.starts_with("past_key_values.") && input.element.ends_with("float16"));
-    if half {
+    if graph.exactness.exact {
+        Activations::Exact
+    } else if half {
         Activations::Float16
     } else {
         Activations::Float32
@@ -215,6 +217,7 @@ pub(crate) fn check_answers(
                 ("outputs", view.outputs == expected.outputs),
                 ("opset", view.opset == expected.opset),
                 ("ops", view.ops == expected.ops),
+                ("exactness", view.exactness.exact == expected.exactness.exact),
                 ("batch policy", view.batch_policy.batch == expected.batch_policy.batch),
             ];
             let wrong: Vec<&str> = parts.iter().filter(|(_, same)| !same).map(|(name, _)| *name).collect();

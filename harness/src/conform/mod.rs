@@ -86,8 +86,33 @@ pub const PLANS: [(&str, PlanParams); 3] = [
     ("lanes", PlanParams { lanes: 8, chunk: 1 }),
 ];
 
-/// Plans of one runner whose rows predict the same tokens from the same contexts, and are held against each other.
-const COMPARABLE_PLANS: (&str, &str) = ("prefill", "step");
+/// Further plans for exact graphs, whose rows must not depend on the plan.
+pub const EXACT_PLANS: [(&str, PlanParams); 2] = [
+    ("chunks", PlanParams { lanes: 1, chunk: 16 }),
+    ("lanes-prefill", PlanParams { lanes: 8, chunk: 64 }),
+];
+
+/// The plans for a graph that is exact or not.
+pub(crate) fn plans(exact: bool) -> impl Iterator<Item = (&'static str, PlanParams)> {
+    PLANS
+        .into_iter()
+        .chain(EXACT_PLANS.into_iter().filter(move |_| exact))
+}
+
+/// Pairs of plans whose rows predict the same tokens from the same contexts, and are held against each other inside a runner:
+/// those with the same lanes.
+pub(crate) fn comparable_plans() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let all: Vec<_> = plans(true).collect();
+    let pairs: Vec<_> = all
+        .iter()
+        .enumerate()
+        .filter_map(|(index, (name, plan))| {
+            let first = all[..index].iter().find(|(_, other)| other.lanes == plan.lanes)?;
+            Some((first.0, *name))
+        })
+        .collect();
+    pairs.into_iter()
+}
 
 /// A runner that takes part, or the reason why it does not.
 pub enum Member {

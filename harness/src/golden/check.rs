@@ -218,7 +218,7 @@ impl Bench for AgainstGoldens<'_> {
             .zip(fingerprints)
             .filter(|(answers, _)| answers.load.is_some());
         for (answers, fingerprint) in loaded {
-            let class = PairClass::between(&self.goldens.writer.fingerprint, &on_this_machine(fingerprint));
+            let class = PairClass::of(activations, &self.goldens.writer.fingerprint, &on_this_machine(fingerprint));
             self.standings.push(Standing {
                 model: golden.target.clone(),
                 runner: answers.runner.clone(),
@@ -290,7 +290,7 @@ impl AgainstGoldens<'_> {
                 continue;
             };
             let equal = written.sha256 == expected.sha256;
-            if class == PairClass::SameBuild {
+            if matches!(class, PairClass::Exact | PairClass::SameBuild) {
                 let detail = format!(
                     "{} bytes with the SHA-256 {}, the golden has {} with {}",
                     written.result.container_bytes, written.sha256, expected.result.container_bytes, expected.sha256

@@ -1,6 +1,7 @@
 //! Owns the logits and tokens of the golden vectors: numbers that every language makes alike, without a model. They are
 //! described in `golden/codec/README.md`, which must say what this file does.
 
+use crate::model::exactness::Exactness;
 use crate::model::source::{Logits, LogitsSource, LogitsType, Tokenize};
 use crate::{Error, ErrorCode, Result};
 
@@ -96,6 +97,13 @@ impl LogitsSource for SyntheticModel {
 
     fn allows_batch(&self) -> bool {
         !self.one_lane_only
+    }
+
+    fn exactness(&self) -> Exactness {
+        Exactness {
+            exact: true,
+            reason: "its logits are small integers, computed from the ids alone".to_owned(),
+        }
     }
 
     fn reset(&mut self, batch: usize) -> Result<()> {

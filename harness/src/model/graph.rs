@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use self::wire::{Fields, Malformed, Value};
+use super::exactness::Exactness;
 use super::signature::BatchPolicy;
 use crate::{Error, ErrorCode, Result};
 
@@ -15,6 +16,8 @@ use crate::{Error, ErrorCode, Result};
 const MAX_DEPTH: usize = 32;
 /// How many different operations, or domains, a file may name.
 const MAX_NAMES: usize = 4096;
+/// What the names of the project's own `metadata_props` begin with.
+const METADATA_PREFIX: &str = "llmzip.";
 /// How long the name of an operation or a domain may be, in bytes.
 const MAX_NAME: usize = 256;
 
@@ -53,6 +56,8 @@ pub struct GraphView {
     pub ops: BTreeMap<String, u64>,
     /// Whether several lanes may be fed at once, and why.
     pub batch_policy: BatchPolicy,
+    /// Whether the logits are the same bits on every engine, and why.
+    pub exactness: Exactness,
     /// The execution provider in use.
     pub provider: String,
 }
@@ -64,6 +69,8 @@ pub struct GraphFacts {
     pub opset: BTreeMap<String, u64>,
     /// Count by operation.
     pub ops: BTreeMap<String, u64>,
+    /// The file's `metadata_props` that are the project's own: those that begin with `llmzip.`.
+    pub metadata: BTreeMap<String, String>,
     /// Whether weights lie in other files.
     pub external_data: bool,
 }
@@ -85,6 +92,7 @@ impl GraphFacts {
                     facts.read_graph(graph, 0)?;
                 }
                 (8, Value::Bytes(import)) => facts.read_opset(import)?,
+                (14, Value::Bytes(property)) => facts.read_property(property)?,
                 (25, Value::Bytes(function)) => facts.read_function(function)?,
                 _ => {}
             }
@@ -106,6 +114,25 @@ impl GraphFacts {
             }
         }
         *entry(&mut self.opset, domain)? = version;
+        Ok(())
+    }
+
+    fn read_property(&mut self, property: &[u8]) -> Result<()> {
+        let (mut key, mut value): (&[u8], &[u8]) = (&[], &[]);
+        for field in Fields::new(property) {
+            match field? {
+                (1, Value::Bytes(text)) => key = text,
+                (2, Value::Bytes(text)) => value = text,
+                _ => {}
+            }
+        }
+        // Others may be anything, and long.
+        if key.starts_with(METADATA_PREFIX.as_bytes()) {
+            if self.metadata.len() >= MAX_NAMES {
+                return Err(not_onnx("it has too many properties"));
+            }
+            self.metadata.insert(name(key)?, name(value)?);
+        }
         Ok(())
     }
 
@@ -210,7 +237,7 @@ fn is_external_sparse(sparse: &[u8]) -> Result<bool> {
 fn name(bytes: &[u8]) -> Result<String> {
     match std::str::from_utf8(bytes) {
         Ok(text) if bytes.len() <= MAX_NAME => Ok(text.to_owned()),
-        _ => Err(not_onnx("an operation or a domain of it has no proper name")),
+        _ => Err(not_onnx("an operation, a domain or a property of it has no proper name")),
     }
 }
 

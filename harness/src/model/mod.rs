@@ -4,6 +4,7 @@
 mod cache;
 pub mod config;
 pub mod context;
+pub mod exactness;
 pub mod fingerprint;
 pub mod graph;
 pub mod loaded;

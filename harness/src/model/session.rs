@@ -11,6 +11,7 @@ use ort::value::{DynValue, PrimitiveTensorElementType, Tensor};
 use self::outlets::tensors;
 use super::cache::Cache;
 use super::config::ModelConfig;
+use super::exactness::{Exactness, read_exactness};
 use super::fingerprint::GraphOptimization;
 use super::graph::{GraphFacts, GraphView};
 use super::runtime::Runtime;
@@ -105,6 +106,7 @@ impl OrtSession {
             opset: self.facts.opset.clone(),
             ops: self.facts.ops.clone(),
             batch_policy: self.signature.batch_policy.clone(),
+            exactness: self.exactness(),
             provider: self.provider.clone(),
         })
     }
@@ -215,6 +217,10 @@ impl LogitsSource for OrtSession {
 
     fn allows_batch(&self) -> bool {
         self.signature.batch_policy.batch == Batch::Dynamic
+    }
+
+    fn exactness(&self) -> Exactness {
+        read_exactness(&self.facts.metadata, self.facts.ops.keys())
     }
 
     fn reset(&mut self, batch: usize) -> Result<()> {

@@ -3,6 +3,7 @@
 
 use half::f16;
 
+use super::exactness::Exactness;
 use crate::Result;
 
 /// Logits of one pass, `[batch, length, vocab_size]`, row-major, in the graph's own type.
@@ -95,6 +96,11 @@ pub trait LogitsSource {
 
     /// Whether more than one lane may be fed at once.
     fn allows_batch(&self) -> bool;
+
+    /// Whether its logits are the same bits everywhere and in every plan. Not, unless it says so.
+    fn exactness(&self) -> Exactness {
+        Exactness::no("the source does not say that it is exact".to_owned())
+    }
 
     /// Empties the cache; the next pass has `batch` lanes and starts at position 0.
     ///

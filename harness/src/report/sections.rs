@@ -95,6 +95,10 @@ fn models(report: &Report) -> Section {
             || "?".to_owned(),
             |graph| format!("{:?}", graph.batch_policy.batch).to_lowercase(),
         );
+        let exact = model
+            .graph
+            .as_ref()
+            .map_or("?", |graph| if graph.exactness.exact { "yes" } else { "no" });
         vec![
             plain(&model.name),
             plain(&model.file),
@@ -102,11 +106,12 @@ fn models(report: &Report) -> Section {
             plain(short(&model.tokenizer_sha256)),
             plain(inputs.to_string()),
             plain(batch),
+            plain(exact),
         ]
     });
     Section {
         title: "Models",
-        header: header(&["model", "file", "sha256", "tokenizer", "inputs", "batch"]),
+        header: header(&["model", "file", "sha256", "tokenizer", "inputs", "batch", "exact"]),
         rows: rows.collect(),
         remarks: vec![format!(
             "sequence {}: {} bytes, {} tokens",
@@ -403,6 +408,7 @@ pub(crate) fn failures(report: &Report) -> Option<Section> {
 
 pub(crate) fn class_name(class: PairClass) -> &'static str {
     match class {
+        PairClass::Exact => "exact",
         PairClass::SameBuild => "same-build",
         PairClass::OtherPlan => "other-plan",
         PairClass::OtherCpu => "other-cpu",

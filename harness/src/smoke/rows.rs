@@ -87,11 +87,12 @@ pub fn same_in_both_plans(session: &mut Session<'_>) -> StepResult {
     let stats = compare(side("prefill")?, side("step")?)?;
     let classes = Classes::built_in()?;
     let activations = session.graph.as_ref().map_or(Activations::Float16, activations);
-    if classes.judge(PairClass::OtherPlan, activations, &stats) == PairVerdict::Diverged {
+    let class = PairClass::of_plans(activations);
+    if classes.judge(class, activations, &stats) == PairVerdict::Diverged {
         return wrong(format!(
             "log-probs differ by up to {:.3e} between the two, allowed is {:.0e}",
             stats.smallest_tolerance,
-            classes.tolerance(PairClass::OtherPlan, activations)
+            classes.tolerance(class, activations)
         ));
     }
     Ok(())

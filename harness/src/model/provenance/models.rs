@@ -33,8 +33,8 @@ pub struct ModelChoice {
     pub start_token: u32,
 }
 
-/// The variant that is used unless another is named.
-const DEFAULT_VARIANT: &str = "q4f16";
+/// The variants that are used unless another is named: the first of these that a model has.
+const DEFAULT_VARIANTS: [&str; 2] = ["exact", "q4f16"];
 /// The eps of a model that the manifest does not know: what 4-bit weights with 16-bit activations need.
 const DEFAULT_EPS: &str = "2e-2";
 const DEFAULT_WINDOW: usize = 512;
@@ -107,7 +107,7 @@ impl Models {
             })
     }
 
-    /// The model that `name_or_folder` stands for, in the given variant, or in q4f16, or in its first one.
+    /// The model that `name_or_folder` stands for, in the given variant, or in `exact`, or in q4f16, or in its first one.
     ///
     /// # Errors
     /// `usage` when there is no such model or variant; `setup` when its files are not there.
@@ -120,9 +120,9 @@ impl Models {
             .join(", ");
         let chosen = match variant {
             Some(variant) => choices.iter().find(|choice| choice.variant == variant),
-            None => choices
+            None => DEFAULT_VARIANTS
                 .iter()
-                .find(|choice| choice.variant == DEFAULT_VARIANT)
+                .find_map(|name| choices.iter().find(|choice| choice.variant == *name))
                 .or_else(|| choices.first()),
         };
         let chosen = chosen.cloned().ok_or_else(|| {

@@ -4,7 +4,7 @@ Owns the rules of EXACT.md, as proofs over the graph and its weights; builds and
 is proved and what is assumed.
 """
 
-from .check import OPS, check
+from .check import OPS, check, describe
 from .report import Positions, Report, Rule, Violation
 
-__all__ = ["OPS", "Positions", "Report", "Rule", "Violation", "check"]
+__all__ = ["OPS", "Positions", "Report", "Rule", "Violation", "check", "describe"]

@@ -45,18 +45,18 @@ def _parameters(step: Step) -> tuple[float, int] | None:
     """Scale and zero point, if they are what the rule wants: one power of two, and one constant."""
     scale, zero = step.required(1), step.input(2)
     if int(step.attribute("block_size", 0)) or (scale.constant is not None and scale.constant.size != 1):
-        step.unproved(Rule.UNSAFE_SCALE, "it has more than one scale")
+        step.violate(Rule.UNSAFE_SCALE, "it has more than one scale")
         return None
     power = scale.power_of_two
     if power is None or power < 0:
-        step.unproved(
+        step.violate(
             Rule.UNSAFE_SCALE,
             "the scale is not one constant power of two: x / scale and x * (1 / scale) may round to different integers",
         )
         return None
     point = 0 if zero is None else zero.scalar
     if point is None:
-        step.unproved(Rule.UNSAFE_SCALE, "the zero point is not one constant")
+        step.violate(Rule.UNSAFE_SCALE, "the zero point is not one constant")
         return None
     return power, int(point)
 

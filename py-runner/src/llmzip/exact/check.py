@@ -23,13 +23,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from llmzip.errors import InternalError
+
 from .casts import CASTS
 from .contract import caches, describe_input, find_positions
 from .elementwise import ELEMENTWISE
 from .fusion import fused_pattern
 from .graph import Graph, read_graph
 from .products import PRODUCTS
-from .ranges import Range
+from .ranges import union
 from .reductions import REDUCTIONS
 from .report import Positions, Report, Rule, Violation
 from .shapes import Lengths
@@ -50,9 +52,15 @@ def check(model: bytes, positions: int | None = None) -> Report:
     """
     graph = read_graph(model)
     bound = find_positions(graph, positions)
-    findings = _Checker(graph, bound).run()
+    _, findings = _Checker(graph, bound).run()
     violations = [*_of_the_whole(graph), *findings.violations]
     return Report(len(graph.nodes), bound, tuple(violations), tuple(dict.fromkeys(findings.unbounded)))
+
+
+def describe(model: bytes, positions: int | None = None) -> dict[str, Value]:
+    """What is known of every tensor of an ONNX file, by its name; as `check` otherwise."""
+    graph = read_graph(model)
+    return _Checker(graph, find_positions(graph, positions)).run()[0]
 
 
 def _of_the_whole(graph: Graph) -> list[Violation]:
@@ -81,8 +89,8 @@ class _Checker:
             for name, constant in graph.constants.items()
         }
 
-    def run(self) -> Findings:
-        """Find what holds of the cache whatever was run before, then what the nodes break."""
+    def run(self) -> tuple[dict[str, Value], Findings]:
+        """Find what holds of the cache whatever was run before, and with it what holds of all tensors."""
         pairs = caches(self._graph)
         past: dict[str, Value] = {}
         for name in pairs:
@@ -98,10 +106,14 @@ class _Checker:
                     continue
                 stable = False
                 widen = present.absent or passes >= _PASSES_BEFORE_WIDENING
-                bounds = full_range(past[name].kind) if widen else present.range
+                known = present.range if past[name].absent else union(past[name].range, present.range)
+                bounds = full_range(past[name].kind) if widen else known
                 past[name] = replace(past[name], range=bounds, absent=False)
             if stable:
-                return findings
+                doubted = any(value.tainted for name, value in values.items() if name not in self._constants)
+                if doubted and not findings.violations:
+                    raise InternalError("a node was refused without a reason")
+                return values, findings
             passes += 1
 
     def _pass(self, past: dict[str, Value]) -> tuple[dict[str, Value], Findings]:
@@ -112,33 +124,35 @@ class _Checker:
         for node in self._graph.nodes:
             step = Step(self._graph, node, values, self._lengths, self._columns, findings)
             results = self._judged(step)
-            for name, value in zip(node.outputs, results, strict=False):
-                values[name] = replace(value, tainted=True) if step.broken else value
-            for name in node.outputs[len(results) :]:
-                values[name] = _nothing_known()
+            fixed = all(value.fixed for value in step.present)
+            for name, value in zip(node.outputs, results, strict=True):
+                values[name] = replace(value, fixed=fixed, tainted=value.tainted or step.broken)
         return values, findings
 
     def _judged(self, step: Step) -> Sequence[Value]:
         node = step.node
         _check_node(self._graph, step)
         transfer = OPS.get(node.op)
-        if transfer is None or node.domain or node.has_subgraph or step.broken:
-            return [_nothing_known()] * len(node.outputs)
+        if transfer is None or step.broken:
+            return [_NOTHING_KNOWN] * len(node.outputs)
+        try:
+            results = list(transfer(step))
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # Files may have any attributes and shapes: what an op's own rules cannot make sense of is refused.
+            step.violate(Rule.UNKNOWN_FORM, f"it is not formed as {node.op} must be: {error}")
+            return [_NOTHING_KNOWN] * len(node.outputs)
+        if len(results) != len(node.outputs):
+            step.violate(Rule.UNKNOWN_FORM, f"it has {len(node.outputs)} outputs, not {len(results)}")
+            return [_NOTHING_KNOWN] * len(node.outputs)
+        # What is not known to be right is said once, at its origin.
+        step.broken = step.broken or step.tainted
         if node.op != "Concat" and any(value.absent for value in step.present):
             # Of a cache that is not there yet comes nothing that is.
-            return [replace(value, absent=True) for value in transfer(step)]
-        results = list(transfer(step))
-        if step.tainted:
-            # What is not known to be right is said once, at its origin.
-            step.broken = True
+            return [replace(value, absent=True) for value in results]
         return results
 
 
-def _nothing_known() -> Value:
-    return Value(UNDEFINED, None, Range(*_WHOLE, loose=True), tainted=True)
-
-
-_WHOLE = (full_range(FLOAT).lo, full_range(FLOAT).hi)
+_NOTHING_KNOWN = Value(UNDEFINED, None, full_range(FLOAT), tainted=True)
 
 
 def _check_node(graph: Graph, step: Step) -> None:
@@ -164,8 +178,7 @@ def _check_input(graph: Graph, step: Step, name: str) -> None:
     value = step.values[name]
     if constant is not None and constant.external:
         step.violate(Rule.EXTERNAL_DATA, f"its input {name} is in another file")
-    elif value.kind not in KINDS and value.kind != UNDEFINED:
-        if constant is not None or not value.tainted:
-            step.violate(Rule.INEXACT_TYPE, f"its input {name} is {KIND_NAMES.get(value.kind, value.kind)}")
+    elif value.kind not in KINDS and (constant is not None or not value.tainted):
+        step.violate(Rule.INEXACT_TYPE, f"its input {name} is {KIND_NAMES.get(value.kind, value.kind)}")
     elif constant is not None and value.range.magnitude == float("inf"):
         step.violate(Rule.NOT_FINITE, f"its constant {name} is not finite")

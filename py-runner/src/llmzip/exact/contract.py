@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from llmzip.model.signature import IDS, MASK, PAST, POSITIONS, PRESENT
 
-from .graph import Graph, sources
+from .graph import Graph
 from .ranges import Range
 from .report import Positions
 from .shapes import BATCH, SEQUENCE, TOTAL, Dim, Lengths, Shape, number
@@ -16,6 +16,7 @@ from .shapes import PAST as PAST_LENGTH
 from .values import FLOAT, INTEGERS, UINT8, Value, full_range
 
 _MOST = 2**31 - 1
+_KEEPS_ALL = ("Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 _SECOND = {IDS: SEQUENCE, POSITIONS: SEQUENCE, MASK: TOTAL}
 
 
@@ -24,13 +25,14 @@ def find_positions(graph: Graph, given: int | None) -> Positions:
     if given is not None:
         return Positions(given, "given")
     tables: dict[int, str] = {}
+    live = _live(graph)
     for node in graph.nodes:
         if node.op != "Gather" or node.domain or len(node.inputs) != 2:
             continue
         table = graph.constants.get(node.inputs[0])
         if table is None or table.array is None or table.array.ndim == 0:
             continue
-        if POSITIONS in sources(graph, node.inputs[1]):
+        if node.outputs[0] in live and _holds_positions(graph, node.inputs[1]):
             axis = int(node.attributes.get("axis") or 0)
             if -table.array.ndim <= axis < table.array.ndim:
                 tables.setdefault(table.array.shape[axis], node.inputs[0])
@@ -38,6 +40,28 @@ def find_positions(graph: Graph, given: int | None) -> Positions:
         return Positions(None, "no table of positions")
     least = min(tables)
     return Positions(least, f"from {tables[least]}")
+
+
+def _holds_positions(graph: Graph, name: str) -> bool:
+    """Whether a tensor has all position ids as its elements."""
+    maker = graph.maker(name)
+    while maker is not None and maker.op in _KEEPS_ALL and not maker.domain:
+        name = maker.input(0)
+        maker = graph.maker(name)
+    return name == POSITIONS and name in graph.inputs
+
+
+def _live(graph: Graph) -> set[str]:
+    """The outputs of nodes that some output of the graph depends on: engines leave the others out, with their checks."""
+    live: set[str] = set()
+    waiting = list(graph.outputs)
+    while waiting:
+        name = waiting.pop()
+        if name not in live:
+            live.add(name)
+            maker = graph.maker(name)
+            waiting.extend(maker.inputs if maker is not None else ())
+    return live
 
 
 def caches(graph: Graph) -> dict[str, str]:
@@ -65,17 +89,17 @@ def describe_input(graph: Graph, name: str, lengths: Lengths, positions: Positio
 def _shape(name: str, declared: tuple[int | None, ...] | None, lengths: Lengths) -> Shape | None:
     if declared is None:
         return None
-    second = _SECOND.get(name, PAST_LENGTH if name.startswith(PAST) else None)
+    names: dict[int, str] = {}
+    open_axes = [axis for axis, size in enumerate(declared) if size is None and axis]
+    if name in _SECOND:
+        names = {0: BATCH, 1: _SECOND[name]}
+    elif name.startswith(PAST) and len(open_axes) == 1:
+        # Of two axes that are left open it is not known which one grows.
+        names = {0: BATCH, open_axes[0]: PAST_LENGTH}
     shape: list[Dim] = []
     for axis, size in enumerate(declared):
         if size is not None:
             shape.append(number(size))
-        elif axis == 0 and second is not None:
-            shape.append(lengths.named(BATCH))
-        elif second is not None and (axis == 1 or name.startswith(PAST)):
-            shape.append(lengths.named(second))
         else:
-            shape.append(lengths.unknown())
-        if size is None and axis > 0:
-            second = None
+            shape.append(lengths.named(names[axis]) if axis in names else lengths.unknown())
     return tuple(shape)

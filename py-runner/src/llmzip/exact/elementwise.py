@@ -59,7 +59,7 @@ def _arithmetic(step: Step) -> Sequence[Value]:
     a, b = step.required(0), step.required(1)
     integer = a.is_integer
     same = step.node.inputs[0] == step.node.inputs[1]
-    mixes = not same and a.constant is None and b.constant is None
+    mixes = not (same or a.fixed or b.fixed)
     unit = product_unit(a.unit, b.unit) if op == "Mul" else common_unit(a.unit, b.unit)
 
     def formula(x: Range, y: Range) -> Range:
@@ -108,12 +108,12 @@ def _divide(step: Step) -> Sequence[Value]:
         return [step.result(numerator.kind, shape, full_range(numerator.kind))]
     power = numerator.power_of_two
     if power is None:
-        step.unproved(
+        step.violate(
             Rule.UNSAFE_DIVISION,
             "the numerator is not one constant power of two: x / y and x * (1 / y) may differ in the last bit",
         )
     elif abs(power) == 1:
-        step.unproved(Rule.UNSAFE_DIVISION, "the numerator is 1: optimisers turn (1 / y) * z into z / y")
+        step.violate(Rule.UNSAFE_DIVISION, "the numerator is 1: optimisers turn (1 / y) * z into z / y")
     bounds = divisor.range
     if not bounds.one_sided or not bounds.away:
         step.unproved(
@@ -122,7 +122,7 @@ def _divide(step: Step) -> Sequence[Value]:
         return [step.result(FLOAT, shape, full_range(FLOAT))]
 
     def formula(x: Range, y: Range) -> Range:
-        return arithmetic("Div", x, y, integer=False).loosened(power is None and divisor.constant is None)
+        return arithmetic("Div", x, y, integer=False).loosened(not (numerator.fixed or divisor.fixed))
 
     return [_apply(step, formula, None)]
 

@@ -47,6 +47,10 @@ class Node:
     constants: dict[str, Constant]
     has_subgraph: bool
 
+    def input(self, index: int) -> str:
+        """The name of an input, empty where it is left out."""
+        return self.inputs[index] if index < len(self.inputs) else ""
+
     @property
     def label(self) -> str:
         """The op with its domain."""
@@ -78,6 +82,8 @@ def read_graph(content: bytes) -> Graph:
     except DecodeError as error:
         raise ModelError(f"the file is not an ONNX model: {error}", _HINT) from error
     proto = model.graph
+    for each in (proto.initializer, proto.input, *(node.attribute for node in proto.node)):
+        _check_distinct([item.name for item in each])
     inputs = {each.name: _declared(each) for each in proto.input}
     try:
         # An initializer that is an input as well can be replaced by whoever runs the graph: it is no constant.
@@ -90,6 +96,13 @@ def read_graph(content: bytes) -> Graph:
     graph = Graph(nodes, constants, inputs, outputs, opset, bool(model.functions), bool(proto.sparse_initializer))
     _link(graph)
     return graph
+
+
+def _check_distinct(names: list[str]) -> None:
+    """Of two things of one name, engines may take either."""
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ModelError(f"the graph has two tensors or attributes of the name {twice}", _HINT)
 
 
 def _link(graph: Graph) -> None:

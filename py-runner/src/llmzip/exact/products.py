@@ -110,7 +110,7 @@ def _zero_points(step: Step) -> tuple[int, int] | None:
         value = step.input(index)
         point = 0 if value is None else value.scalar
         if point is None:
-            step.unproved(Rule.UNSAFE_PRODUCT, f"the zero point of the {side} side is not one constant")
+            step.violate(Rule.UNSAFE_PRODUCT, f"the zero point of the {side} side is not one constant")
             return None
         found.append(int(point))
     return found[0], found[1]
@@ -125,14 +125,14 @@ def _operands_are_safe(step: Step, a: Value, b: Value, left: int, right: int) ->
         return False
     if b.kind == INT8 and b.constant is not None:
         if right:
-            step.unproved(Rule.UNSAFE_PRODUCT, f"weights of int8 have the zero point {right}, not 0")
+            step.violate(Rule.UNSAFE_PRODUCT, f"weights of int8 have the zero point {right}, not 0")
         return not right
     if b.kind != UINT8:
         what = "a right side that is not constant" if b.kind == INT8 else "the right side"
         step.unproved(Rule.UNSAFE_PRODUCT, f"{what} is {KIND_NAMES.get(b.kind, b.kind)}: it must be uint8 around 128")
         return False
     if right != _MIDDLE or left not in (0, _MIDDLE):
-        step.unproved(
+        step.violate(
             Rule.UNSAFE_PRODUCT,
             f"zero points are {left} and {right}: uint8 by uint8 must be around 128, and the left side around 128 or 0",
         )

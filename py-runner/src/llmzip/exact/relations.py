@@ -20,7 +20,7 @@ def largest_of(graph: Graph, name: str) -> str | None:
     maker = graph.maker(name)
     if maker is None or maker.op != "ReduceMax" or maker.domain or not maker.attributes.get("keepdims", 1):
         return None
-    return maker.inputs[0]
+    return maker.input(0)
 
 
 def below_own_maximum(step: Step) -> tuple[bool, bool]:
@@ -42,8 +42,8 @@ def scaled_to_peak(step: Step) -> Range | None:
         maker = step.graph.maker(levels)
         if maker is None or maker.op != "Div" or maker.domain:
             continue
-        peak = step.values[maker.inputs[0]].power_of_two
-        if peak is not None and _bounds_magnitude(step, maker.inputs[1], x):
+        peak = step.values[maker.input(0)].power_of_two
+        if peak is not None and _bounds_magnitude(step, maker.input(1), x):
             most = f32(abs(peak) * _SLACK)
             bounds = step.values[x].range
             if not bounds.one_sided:
@@ -66,4 +66,4 @@ def _bounds_magnitude(step: Step, name: str, x: str) -> bool:
         known: Value = step.values[x]
         return known.range.lo >= 0
     inner = step.graph.maker(source)
-    return inner is not None and inner.op == "Abs" and not inner.domain and inner.inputs[0] == x
+    return inner is not None and inner.op == "Abs" and not inner.domain and inner.input(0) == x

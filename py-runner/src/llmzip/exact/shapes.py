@@ -45,16 +45,18 @@ class Lengths:
     """
 
     def __init__(self, positions: int | None) -> None:
-        self._positions = positions
+        self._limits: dict[str, int | None] = {BATCH: None} | dict.fromkeys((SEQUENCE, PAST, TOTAL), positions)
         self._fresh: Iterator[int] = itertools.count()
 
     def named(self, name: str) -> Dim:
-        """One of the four lengths."""
-        return Dim(1, (name,), None if name == BATCH else self._positions)
+        """A length by its name: one of the four, or one that was unknown before."""
+        return Dim(1, (name,), self._limits[name])
 
     def unknown(self, limit: int | None = None) -> Dim:
         """A length of its own."""
-        return Dim(1, (f"?{next(self._fresh)}",), limit)
+        name = f"?{next(self._fresh)}"
+        self._limits[name] = limit
+        return self.named(name)
 
     def sum(self, a: Dim, b: Dim) -> Dim:
         """`a + b`."""
@@ -94,20 +96,15 @@ class Lengths:
         """What is left of a product when `parts` are taken out of it; an unknown length where they do not divide it."""
         over, under = Counter[str](), Counter[str]()
         above, below = 1, 1
-        limits: dict[str, int | None] = {}
         for dim in whole:
             above *= dim.factor
             over.update(dim.names)
-            for name in dim.names:
-                limits[name] = dim.limit // dim.factor if len(dim.names) == 1 and dim.limit is not None else None
         for dim in parts:
             below *= dim.factor
             under.update(dim.names)
         if under - over or below == 0 or above % below:
             return self.unknown()
-        names = over - under
-        rest = [Dim(1, (name,), limits[name]) for name in names.elements()]
-        return self.product([number(above // below), *rest])
+        return self.product([number(above // below), *map(self.named, (over - under).elements())])
 
     def broadcast(self, shapes: Iterable[Shape | None]) -> Shape | None:
         """The common shape of element-wise operands, None where one of them has no known rank."""

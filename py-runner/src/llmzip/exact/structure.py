@@ -234,13 +234,19 @@ def _range(step: Step) -> Sequence[Value]:
 def _constant(step: Step) -> Sequence[Value]:
     told = step.node.constants.get("value")
     if told is not None and told.array is not None:
-        return [of_constant(told.kind, told.array)]
+        return [_finite(step, of_constant(told.kind, told.array))]
     for name, kind, dtype in (("value_float", FLOAT, np.float32), ("value_int", INT64, np.int64)):
         for each in (name, f"{name}s"):
             if step.node.attributes.get(each) is not None:
-                return [of_constant(kind, np.array(step.node.attributes[each], dtype))]
+                return [_finite(step, of_constant(kind, np.array(step.node.attributes[each], dtype)))]
     step.violate(Rule.INEXACT_TYPE, "its value is of a type that exact graphs do not have, or in another file")
     return [step.result(FLOAT, None, full_range(FLOAT))]
+
+
+def _finite(step: Step, value: Value) -> Value:
+    if value.range.magnitude == float("inf"):
+        step.violate(Rule.NOT_FINITE, "its value is not finite")
+    return value
 
 
 def _constant_of_shape(step: Step) -> Sequence[Value]:
@@ -249,7 +255,8 @@ def _constant_of_shape(step: Step) -> Sequence[Value]:
         step.violate(Rule.INEXACT_TYPE, "its value is of a type that exact graphs do not have, or in another file")
         return [step.result(FLOAT, None, full_range(FLOAT))]
     kind, array = (FLOAT, np.zeros(1, np.float32)) if told is None or told.array is None else (told.kind, told.array)
-    return [replace(of_constant(kind, array), shape=step.required(0).contents, constant=None, contents=None)]
+    value = _finite(step, of_constant(kind, array))
+    return [replace(value, shape=step.required(0).contents, constant=None, contents=None)]
 
 
 STRUCTURE: dict[str, Transfer] = {

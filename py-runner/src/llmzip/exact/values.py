@@ -36,7 +36,7 @@ class Value:
 
     All elements are in `range` and multiples of 2^`unit` (None: nothing known). Each row along the last axis has at least one element in
     `attains`. `contents` are the elements of a short integer tensor where they are lengths. `tainted` marks what comes out of a
-    node that breaks a rule, `absent` the cache before the first run.
+    node that breaks a rule, `absent` the cache before the first run, `fixed` what no input has a part in.
     """
 
     kind: int
@@ -48,6 +48,7 @@ class Value:
     contents: tuple[Dim, ...] | None = None
     tainted: bool = False
     absent: bool = False
+    fixed: bool = False
 
     @property
     def is_integer(self) -> bool:
@@ -86,7 +87,7 @@ def of_constant(kind: int, array: Array) -> Value:
     """A constant of one of `KINDS`; infinite bounds if it is not finite."""
     shape = tuple(map(number, array.shape))
     if array.size == 0:
-        return Value(kind, shape, Range(0, 0), constant=array, contents=() if array.ndim == 1 else None)
+        return Value(kind, shape, Range(0, 0), constant=array, contents=() if array.ndim == 1 else None, fixed=True)
     lo, hi = array.min().item(), array.max().item()
     if kind == FLOAT and not (np.isfinite(lo) and np.isfinite(hi)):
         lo, hi = -np.inf, np.inf
@@ -94,7 +95,7 @@ def of_constant(kind: int, array: Array) -> Value:
     if kind in (INT32, INT64) and array.ndim <= 1 and array.size <= _FEW:
         contents = tuple(number(int(each)) for each in array.reshape(-1))
     bounds = Range(float(lo), float(hi)) if kind == FLOAT else Range(int(lo), int(hi))
-    return Value(kind, shape, bounds, _unit(kind, array), constant=array, contents=contents)
+    return Value(kind, shape, bounds, _unit(kind, array), constant=array, contents=contents, fixed=True)
 
 
 def _unit(kind: int, array: Array) -> int | None:

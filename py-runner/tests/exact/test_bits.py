@@ -1,0 +1,42 @@
+"""The rules are about real bits: broken graphs differ from themselves in ONNX Runtime, exact ones do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from . import graphs
+from .breaks import BREAKS
+
+PREFILL: dict[str, Any] = {}
+STEP: dict[str, Any] = {"chunk": 1}
+PLAIN: dict[str, Any] = {"level": "disabled"}
+BASIC: dict[str, Any] = {"level": "basic"}
+
+# Where two ways of running each broken graph part.
+DIFFER = {
+    "1 / y": (PLAIN, BASIC),  # (1 / y) * z has become z / y
+    "quantised twice": (PLAIN, BASIC),  # two roundings have become one
+    "sum of weights": (PREFILL, STEP),  # the order of a float sum depends on its length
+}
+
+
+@pytest.mark.parametrize(("name", "ways"), DIFFER.items(), ids=DIFFER)
+def test_bits_differ_where_a_rule_is_broken(
+    exact: bytes, name: str, ways: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
+    edited = graphs.Edited(exact)
+    BREAKS[name].edit(edited)
+    first, second = (graphs.logits(edited.content, **way) for way in ways)
+    assert (first != second).any()
+
+
+@pytest.mark.parametrize(
+    "way",
+    [PLAIN, BASIC, {"level": "extended"}, STEP, STEP | PLAIN, {"chunk": 5}, {"threads": 2}, {"threads": 2} | STEP],
+    ids=str,
+)
+def test_bits_are_the_same_where_none_is(exact: bytes, way: dict[str, Any]) -> None:
+    np.testing.assert_array_equal(graphs.logits(exact, **way), graphs.logits(exact))

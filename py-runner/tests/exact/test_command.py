@@ -1,0 +1,122 @@
+"""`exact check` on the command line: what is printed, and the exit code."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from llmzip.cli import main
+from llmzip.exact import Rule, check
+
+from . import graphs
+from .breaks import BREAKS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    capsys.readouterr()
+    code = main(["exact", "check", *map(str, arguments)])
+    shown = capsys.readouterr()
+    return code, shown.out, shown.err
+
+
+@pytest.fixture
+def model(tmp_path: Path, exact: bytes) -> Path:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(exact)
+    return path
+
+
+@pytest.fixture
+def broken(tmp_path: Path, exact: bytes) -> tuple[Path, str]:
+    edited = graphs.Edited(exact)
+    name = BREAKS["exp"].edit(edited)
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(edited.content)
+    return path, name
+
+
+def test_an_exact_graph(capsys: pytest.CaptureFixture[str], model: Path) -> None:
+    report = check(model.read_bytes())
+    assert run(capsys, model) == (0, report.summary + "\n", "")
+    assert report.summary == (
+        f"exact: {report.nodes} nodes, positions: 48 (from cos_table); "
+        f"{len(report.unbounded)} float results are taken to stay finite"
+    )
+
+
+def test_a_graph_that_is_not(capsys: pytest.CaptureFixture[str], broken: tuple[Path, str]) -> None:
+    path, name = broken
+    code, out, err = run(capsys, path)
+    assert code == 1
+    assert out.splitlines() == [
+        f"inexact-op node {name} (Exp): it is not one of the ops of exact graphs",
+        f"not exact: 1 of {len(graphs.Edited(path.read_bytes()).graph.node)} nodes, "
+        "positions: 48 (from cos_table); rules: inexact-op",
+    ]
+    assert err.splitlines()[0] == f"error[model]: {path} is not exact: 1 violation"
+    assert err.splitlines()[1].startswith("hint: ")
+
+
+def test_json(capsys: pytest.CaptureFixture[str], model: Path, broken: tuple[Path, str]) -> None:
+    path, name = broken
+    code, out, _ = run(capsys, path, "--json")
+    told = json.loads(out)
+    assert code == 1
+    assert list(told) == ["exact", "nodes", "positions", "violations", "unbounded"]
+    assert told["exact"] is False
+    assert told["positions"] == {"value": 48, "source": "from cos_table"}
+    assert told["violations"] == [
+        {
+            "rule": "inexact-op",
+            "number": 1,
+            "node": name,
+            "op": "Exp",
+            "why": "it is not one of the ops of exact graphs",
+        }
+    ]
+    code, out, _ = run(capsys, model, "--json")
+    assert code == 0
+    assert json.loads(out)["exact"] is True
+    assert json.loads(out)["violations"] == []
+
+
+def test_positions(capsys: pytest.CaptureFixture[str], model: Path) -> None:
+    code, out, _ = run(capsys, model, "--positions", 40_000)
+    assert code == 1
+    assert "integer-overflow node " in out
+    assert "positions: 40000 (given)" in out
+
+
+def test_files_that_cannot_be_checked(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code, out, err = run(capsys, tmp_path / "absent.onnx")
+    assert (code, out) == (1, "")
+    assert err.startswith("error[io]: cannot read ")
+    (tmp_path / "text.onnx").write_text("this is no model")
+    code, out, err = run(capsys, tmp_path / "text.onnx")
+    assert (code, out) == (1, "")
+    assert err.startswith("error[model]: ")
+
+
+def test_numbers_and_codes_are_stable() -> None:
+    assert [(rule.number, rule.value) for rule in Rule] == [
+        (1, "inexact-op"),
+        (2, "inexact-type"),
+        (3, "subgraph"),
+        (4, "external-data"),
+        (5, "float-sum"),
+        (6, "integer-overflow"),
+        (7, "unsafe-division"),
+        (8, "division-by-zero"),
+        (9, "unsafe-scale"),
+        (10, "saturating-product"),
+        (11, "unsafe-product"),
+        (12, "narrowing-cast"),
+        (13, "not-finite"),
+        (14, "fused-pattern"),
+        (15, "unknown-form"),
+    ]

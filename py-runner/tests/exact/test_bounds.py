@@ -125,6 +125,25 @@ def below_maximum(maker: Maker) -> None:
     maker.node("Sub", [a, largest], TensorProto.FLOAT, (ROWS, COLUMNS))
 
 
+def rows_moved(maker: Maker) -> None:
+    """Rows that are known to have a 0, cut up and put together."""
+    below_maximum(maker)
+    a = maker.nodes[-1].output[0]
+    spare = TensorProto.BOOL, (0, 0)  # of no use to the others
+    half = COLUMNS // 2
+    axis = maker.data.draw(st.sampled_from((0, 1)))
+    sizes = [half, COLUMNS - half] if axis else [1, ROWS - 1]
+    cuts = [f"t{len(maker.nodes)}", f"t{len(maker.nodes)}.rest"]
+    maker.nodes.append(helper.make_node("Split", [a, maker.constant(sizes, np.int64)], cuts, name=cuts[0], axis=axis))
+    maker.node("Reshape", [a, maker.constant([COLUMNS, ROWS], np.int64)], *spare)
+    maker.node("Transpose", [a], *spare, perm=[1, 0])
+    maker.node("Unsqueeze", [a, maker.constant([2], np.int64)], *spare)
+    maker.node("Concat", [a, maker.constant(np.full((1, COLUMNS), -1), np.float32)], *spare, axis=0)
+    maker.node("Concat", [a, maker.constant(np.full((ROWS, 1), -1), np.float32)], *spare, axis=1)
+    maker.node("Gather", [a, maker.constant([1, 2], np.int64)], *spare, axis=1)
+    maker.node("Tile", [a, maker.constant([2, 2], np.int64)], *spare)
+
+
 def scaled_to_peak(maker: Maker) -> None:
     a = maker.pick(TensorProto.FLOAT, (ROWS, COLUMNS))
     largest = maker.node("Abs", [a], TensorProto.FLOAT, (ROWS, COLUMNS))
@@ -182,14 +201,26 @@ def cut(maker: Maker) -> None:
 
 
 MAKERS = [
-    *(float_pair, float_constant, float_single, root, integers, cast, quantise, dequantise, reduce, below_maximum),
+    *(
+        float_pair,
+        float_constant,
+        float_single,
+        root,
+        integers,
+        cast,
+        quantise,
+        dequantise,
+        reduce,
+        below_maximum,
+        rows_moved,
+    ),
     *(scaled_to_peak, product, dynamic_product, choose, move, cut),
 ]
 
 
 def model_of(maker: Maker) -> bytes:
     inputs = [helper.make_tensor_value_info("x", TensorProto.UINT8, [ROWS, COLUMNS])]
-    outputs = [helper.make_empty_tensor_value_info(node.output[0]) for node in maker.nodes]
+    outputs = [helper.make_empty_tensor_value_info(name) for node in maker.nodes for name in node.output]
     graph = helper.make_graph(maker.nodes, "random", inputs, outputs, maker.constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
     content: bytes = model.SerializeToString()

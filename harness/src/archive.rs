@@ -11,6 +11,7 @@ use crate::container::eps::Eps;
 use crate::container::reader::ContainerReader;
 use crate::files::OutputFile;
 use crate::model::context::ContextPolicy;
+use crate::model::exactness::RULES_VERSION;
 use crate::model::loaded::LoadedModel;
 
 /// What a writer is told beside the model.
@@ -43,12 +44,12 @@ pub fn compress_with(
         eps: settings.eps,
         context: settings.context,
         frame_bytes: settings.frame_bytes,
-        fingerprint: model.fingerprint.container_fingerprint(),
+        fingerprint: container_fingerprint(model),
     };
     let summary = compress(
         input,
         BufWriter::new(&mut output),
-        &mut model.session,
+        model.session.as_mut(),
         &model.tokenizer,
         &options,
         on_progress,
@@ -71,13 +72,22 @@ pub fn decompress_with<R: Read>(
     let summary = decompress(
         container,
         BufWriter::new(&mut output),
-        &mut model.session,
+        model.session.as_mut(),
         &model.tokenizer,
         &identity,
         on_progress,
     )?;
     output.commit()?;
     Ok(summary)
+}
+
+/// What computed the logits; where they are the same bits everywhere that is the graph alone, and every writer's container is the
+/// same bytes.
+fn container_fingerprint(model: &LoadedModel) -> String {
+    if model.session.exactness().exact {
+        return format!("exact-{RULES_VERSION}");
+    }
+    model.fingerprint.container_fingerprint()
 }
 
 const fn identity(model: &LoadedModel) -> ModelIdentity {

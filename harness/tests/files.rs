@@ -153,7 +153,7 @@ fn tiny() -> (LoadedModel, ModelIdentity, Vec<u8>) {
     let summary = compress(
         plain().as_slice(),
         &mut container,
-        &mut model.session,
+        model.session.as_mut(),
         &model.tokenizer,
         &options,
         &mut |_| Ok(()),
@@ -172,7 +172,7 @@ fn no_damage_gives_wrong_bytes() {
     let mut check = |damaged: &[u8], what: &dyn std::fmt::Display| {
         let mut found = Vec::new();
         let result = ContainerReader::open(damaged).and_then(|reader| {
-            let source = &mut model.session;
+            let source = model.session.as_mut();
             decompress(reader, &mut found, source, &model.tokenizer, &identity, &mut |_| Ok(()))
         });
         let error = result.expect_err(&what.to_string());

@@ -15,6 +15,7 @@ use llmzip::conform::{Settings, Target, inputs};
 use llmzip::golden::check::{GoldenReport, Goldens};
 use llmzip::golden::codec_vectors::codec_vectors_text;
 use llmzip::golden::{self, table};
+use llmzip::model::loaded::Engine;
 use llmzip::model::provenance::{ModelChoice, Models};
 use llmzip::runner::Runner;
 use llmzip::runner::in_process::InProcessRunner;
@@ -338,7 +339,7 @@ fn our_own_inference_writes_the_same_bytes_twice_and_refuses_another_model() {
     settings
         .inputs
         .retain(|input| ["special tokens", "mixed scripts"].contains(&input.name.as_str()));
-    let mut rust = InProcessRunner::new("rust", library);
+    let mut rust = InProcessRunner::new("rust", Engine::OnnxRuntime(library));
     write_with(&path, &settings, &mut rust).unwrap();
     let before = files(&path);
     write_with(&path, &settings, &mut rust).unwrap();
@@ -351,7 +352,10 @@ fn our_own_inference_writes_the_same_bytes_twice_and_refuses_another_model() {
 
     let mut other = settings;
     other.targets[1].model_sha256 = "0".repeat(64);
-    let mut rust = InProcessRunner::new("rust", setup::find_onnxruntime(&Layout::at(repository())).unwrap());
+    let mut rust = InProcessRunner::new(
+        "rust",
+        Engine::OnnxRuntime(setup::find_onnxruntime(&Layout::at(repository())).unwrap()),
+    );
     let error = write_with(&path, &other, &mut rust).unwrap_err();
     assert_eq!(error.code, ErrorCode::Integrity, "{error}");
     assert_eq!(files(&path), before);

@@ -3,6 +3,7 @@
 use std::io::BufReader;
 
 use crate::Result;
+use crate::model::loaded::Engine;
 use crate::runner::operations::Operations;
 use crate::runner::serve::{serve, take_stdout};
 use crate::setup::{self, Layout};
@@ -17,6 +18,10 @@ pub fn run() -> Result<u8> {
     let replies = take_stdout()?;
     let library = setup::find_onnxruntime(&Layout::find()?)?;
     let requests = BufReader::new(InterruptibleStdin::open());
-    serve(&mut Operations::new(NAME, library), requests, replies)?;
+    serve(
+        &mut Operations::new(NAME, Engine::OnnxRuntime(library)),
+        requests,
+        replies,
+    )?;
     Ok(0)
 }

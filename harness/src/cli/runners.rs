@@ -6,13 +6,16 @@ use std::path::PathBuf;
 use super::args::ConformArguments;
 use super::telemetry::no_telemetry;
 use crate::conform::Member;
+use crate::model::loaded::Engine;
 use crate::runner::in_process::InProcessRunner;
 use crate::runner::process::{CommandSpec, ProcessRunner, Timeouts};
 use crate::setup::{self, Layout, Narrator, Packages};
 use crate::{Error, ErrorCode, Result};
 
 /// The runners that are there without being added.
-const BUILT_IN: [&str; 3] = ["rust", "python", "node"];
+const BUILT_IN: [&str; 4] = ["rust", WITNESS, "python", "node"];
+/// Our own inference in an engine that shares no code with ONNX Runtime; it runs exact graphs only.
+const WITNESS: &str = "rust-rten";
 
 /// The runners that were asked for, started.
 ///
@@ -79,15 +82,14 @@ fn member(name: &str, started: Result<Member>, required: bool) -> Result<Member>
 
 fn built_in(name: &str, layout: &Layout, timeouts: Timeouts, narrator: &mut dyn Narrator) -> Result<Member> {
     match name {
+        WITNESS => Ok(Member::Ready(Box::new(InProcessRunner::new(name, Engine::Rten)))),
         "python" => start(name, &python(layout, narrator)?, timeouts),
         "node" => start(name, &node(layout, narrator)?, timeouts),
         _ => {
             // The library comes with the Python packages, so that both run the same build.
             setup::prepare_python(layout, Packages::Runtime, narrator)?;
-            Ok(Member::Ready(Box::new(InProcessRunner::new(
-                name,
-                setup::find_onnxruntime(layout)?,
-            ))))
+            let engine = Engine::OnnxRuntime(setup::find_onnxruntime(layout)?);
+            Ok(Member::Ready(Box::new(InProcessRunner::new(name, engine))))
         }
     }
 }

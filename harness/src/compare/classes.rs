@@ -166,7 +166,9 @@ impl Classes {
             for activations in [Activations::Float16, Activations::Float32, Activations::Exact] {
                 let belongs = (activations == Activations::Exact) == (name == PairClass::Exact);
                 if class.limit(activations).is_some() != belongs {
-                    return Err(wrong(format!("class {name:?} and activations {activations:?} do not go together")));
+                    return Err(wrong(format!(
+                        "class {name:?} and activations {activations:?} do not go together"
+                    )));
                 }
             }
         }
@@ -329,7 +331,10 @@ mod tests {
         check(false, 0.0, PairVerdict::Diverged);
         let (here, there) = (fingerprint("1.30.0", &["avx2"]), fingerprint("1.24.0", &[]));
         assert_eq!(PairClass::of(Activations::Exact, &here, &there), PairClass::Exact);
-        assert_eq!(PairClass::of(Activations::Float32, &here, &there), PairClass::OtherVersion);
+        assert_eq!(
+            PairClass::of(Activations::Float32, &here, &there),
+            PairClass::OtherVersion
+        );
     }
 
     #[test]

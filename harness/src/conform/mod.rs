@@ -94,9 +94,7 @@ pub const EXACT_PLANS: [(&str, PlanParams); 2] = [
 
 /// The plans for a graph that is exact or not.
 pub(crate) fn plans(exact: bool) -> impl Iterator<Item = (&'static str, PlanParams)> {
-    PLANS
-        .into_iter()
-        .chain(EXACT_PLANS.into_iter().filter(move |_| exact))
+    PLANS.into_iter().chain(EXACT_PLANS.into_iter().filter(move |_| exact))
 }
 
 /// Pairs of plans whose rows predict the same tokens from the same contexts, and are held against each other inside a runner:

@@ -218,7 +218,11 @@ impl Bench for AgainstGoldens<'_> {
             .zip(fingerprints)
             .filter(|(answers, _)| answers.load.is_some());
         for (answers, fingerprint) in loaded {
-            let class = PairClass::of(activations, &self.goldens.writer.fingerprint, &on_this_machine(fingerprint));
+            let class = PairClass::of(
+                activations,
+                &self.goldens.writer.fingerprint,
+                &on_this_machine(fingerprint),
+            );
             self.standings.push(Standing {
                 model: golden.target.clone(),
                 runner: answers.runner.clone(),

@@ -33,7 +33,13 @@ impl Written {
         self.folder.path().join(name)
     }
 
-    fn write<S: LogitsSource>(&self, source: &mut S, policy: ContextPolicy, plan: Plan, ids: &[u32]) -> Result<()> {
+    fn write<S: LogitsSource + ?Sized>(
+        &self,
+        source: &mut S,
+        policy: ContextPolicy,
+        plan: Plan,
+        ids: &[u32],
+    ) -> Result<()> {
         let (logits, coded, rows) = (self.path("logits"), self.path("coded"), self.path("rows"));
         let files = LogProbFiles {
             logits: &logits,
@@ -250,7 +256,7 @@ fn the_embedded_model_predicts_counting() {
         let ids = model.tokenizer.encode(&text).unwrap();
         let files = Written::new();
         files
-            .write(&mut model.session, policy, Plan { lanes: 1, chunk: 128 }, &ids)
+            .write(model.session.as_mut(), policy, Plan { lanes: 1, chunk: 128 }, &ids)
             .unwrap();
         let coded = files.read_f64("coded");
         let bits = -coded.iter().sum::<f64>() / ids.len() as f64 / std::f64::consts::LN_2;

@@ -95,10 +95,7 @@ impl Exactness {
 
 /// Judges a graph by its `metadata_props` and the ops of all its nodes, as `op` or `domain::op`.
 #[must_use]
-pub fn read_exactness<'a>(
-    metadata: &BTreeMap<String, String>,
-    ops: impl IntoIterator<Item = &'a String>,
-) -> Exactness {
+pub fn read_exactness<'a>(metadata: &BTreeMap<String, String>, ops: impl IntoIterator<Item = &'a String>) -> Exactness {
     let Some(version) = metadata.get(METADATA_KEY) else {
         return Exactness::no("the graph does not say that it is exact".to_owned());
     };

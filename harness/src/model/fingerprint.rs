@@ -56,7 +56,7 @@ impl Fingerprint {
         Self {
             language: "rust".to_owned(),
             language_version: known(env!("LLMZIP_RUSTC_VERSION")),
-            runtime: Some("onnxruntime".to_owned()),
+            runtime: Some(super::runtime::NAME.to_owned()),
             runtime_version: None,
             provider: None,
             threads: None,

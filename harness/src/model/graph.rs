@@ -104,6 +104,16 @@ impl GraphFacts {
         }
     }
 
+    /// # Errors
+    /// `unsupported` when weights lie in other files, which the model's SHA-256 does not cover.
+    pub(super) fn check_one_file(&self) -> Result<()> {
+        if !self.external_data {
+            return Ok(());
+        }
+        let message = "the model keeps weights in other files, which this runner does not load";
+        Err(Error::new(ErrorCode::Unsupported, message).with_hint("use a model that is one file"))
+    }
+
     fn read_opset(&mut self, import: &[u8]) -> Result<()> {
         let (mut domain, mut version) = (String::new(), 0);
         for field in Fields::new(import) {
@@ -237,7 +247,9 @@ fn is_external_sparse(sparse: &[u8]) -> Result<bool> {
 fn name(bytes: &[u8]) -> Result<String> {
     match std::str::from_utf8(bytes) {
         Ok(text) if bytes.len() <= MAX_NAME => Ok(text.to_owned()),
-        _ => Err(not_onnx("an operation, a domain or a property of it has no proper name")),
+        _ => Err(not_onnx(
+            "an operation, a domain or a property of it has no proper name",
+        )),
     }
 }
 

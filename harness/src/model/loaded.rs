@@ -6,16 +6,37 @@ use std::path::{Path, PathBuf};
 use super::config::ModelConfig;
 use super::fingerprint::Fingerprint;
 use super::provenance::{Hash, ModelChoice, VerifiedBytes};
-use super::runtime::Runtime;
-use super::session::{OrtSession, SessionOptions};
+use super::runtime::{self, Runtime};
+use super::session::{GraphSession, OrtSession, SessionOptions};
 use super::tokenizer::Tokenizer;
+use super::witness::{self, RtenSession};
 use crate::Result;
+
+/// What runs a graph.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// ONNX Runtime, as the shared library at this path.
+    OnnxRuntime(PathBuf),
+    /// rten, which is linked in and runs exact graphs only.
+    Rten,
+}
+
+impl Engine {
+    /// Its name in fingerprints.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::OnnxRuntime(_) => runtime::NAME,
+            Self::Rten => witness::RUNTIME,
+        }
+    }
+}
 
 /// What to load, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadOptions {
-    /// The shared library of ONNX Runtime.
-    pub runtime_library: PathBuf,
+    /// What runs the graph.
+    pub engine: Engine,
     /// The folder that holds `config.json` and `tokenizer.json`.
     pub model_dir: PathBuf,
     /// The ONNX file, relative to the folder.
@@ -31,11 +52,11 @@ pub struct LoadOptions {
 }
 
 impl LoadOptions {
-    /// Options for a model that was found, with one thread and full graph optimisation.
+    /// Options for a model that was found, in ONNX Runtime, with one thread and full graph optimisation.
     #[must_use]
     pub fn new(runtime_library: &Path, choice: &ModelChoice) -> Self {
         Self {
-            runtime_library: runtime_library.to_owned(),
+            engine: Engine::OnnxRuntime(runtime_library.to_owned()),
             model_dir: choice.model_dir.clone(),
             model_file: choice.model_file.clone(),
             model_sha256: choice.model_sha256,
@@ -50,7 +71,7 @@ impl LoadOptions {
 #[derive(Debug)]
 pub struct LoadedModel {
     /// The graph.
-    pub session: OrtSession,
+    pub session: Box<dyn GraphSession>,
     /// The tokenizer.
     pub tokenizer: Tokenizer,
     /// The SHA-256 of the ONNX file's bytes.
@@ -67,7 +88,7 @@ impl LoadedModel {
     /// # Errors
     /// `setup` for missing files or a missing runtime, `io` for unreadable files, `integrity` for another SHA-256, `vocabulary`
     /// when graph, configuration and tokenizer do not belong together, `model` for a graph that cannot be driven, `unsupported`
-    /// for another provider.
+    /// for another provider, and for a graph that the engine does not run.
     pub fn load(options: &LoadOptions) -> Result<Self> {
         let model_path = options.model_dir.join(&options.model_file);
         let model = VerifiedBytes::read(&model_path, options.model_sha256)?;
@@ -76,10 +97,20 @@ impl LoadedModel {
         let config = ModelConfig::parse(&config_file.bytes)?;
         let tokenizer = Tokenizer::parse(&tokenizer_file.bytes)?;
         config.check_tokenizer(tokenizer.size())?;
-        let runtime = Runtime::open(&options.runtime_library)?;
-        let session = OrtSession::load(runtime, &model.bytes, &config, &options.session)?;
+        let (session, version): (Box<dyn GraphSession>, _) = match &options.engine {
+            Engine::OnnxRuntime(library) => {
+                let runtime = Runtime::open(library)?;
+                let session = OrtSession::load(runtime, &model.bytes, &config, &options.session)?;
+                (Box::new(session), runtime.version())
+            }
+            Engine::Rten => {
+                let session = RtenSession::load(&model.bytes, &config, &options.session)?;
+                (Box::new(session), witness::RUNTIME_VERSION)
+            }
+        };
         let fingerprint = Fingerprint {
-            runtime_version: Some(runtime.version().to_owned()),
+            runtime: Some(options.engine.name().to_owned()),
+            runtime_version: Some(version.to_owned()),
             provider: Some(options.session.provider.clone()),
             threads: Some(options.session.threads),
             graph_optimization: Some(options.session.graph_optimization),

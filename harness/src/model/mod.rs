@@ -16,3 +16,4 @@ pub mod source;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tokenizer;
+pub mod witness;

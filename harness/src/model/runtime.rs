@@ -8,6 +8,9 @@ use ort::environment::Environment;
 
 use crate::{Error, ErrorCode, Result};
 
+/// The name of the engine in fingerprints.
+pub const NAME: &str = "onnxruntime";
+
 /// The loaded library. There is one per process, and it stays until the end of it.
 #[derive(Debug)]
 pub struct Runtime {

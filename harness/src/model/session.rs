@@ -40,6 +40,27 @@ impl Default for SessionOptions {
     }
 }
 
+impl SessionOptions {
+    /// # Errors
+    /// `unsupported` for a provider that is not known.
+    pub(super) fn check_provider(&self) -> Result<()> {
+        if self.provider == "cpu" {
+            return Ok(());
+        }
+        let message = format!("the execution provider {} is not available here", self.provider);
+        Err(Error::new(ErrorCode::Unsupported, message).with_hint("use the provider cpu"))
+    }
+}
+
+/// A graph that an engine has loaded.
+pub trait GraphSession: LogitsSource + std::fmt::Debug + Send {
+    /// What `inspect` answers.
+    ///
+    /// # Errors
+    /// `model` when the engine declares something that is no tensor.
+    fn view(&self) -> Result<GraphView>;
+}
+
 /// A decoder graph in ONNX Runtime, with its cache.
 #[derive(Debug)]
 pub struct OrtSession {
@@ -70,15 +91,9 @@ impl OrtSession {
     /// `unsupported` for another provider, `model` when the bytes are no ONNX model or not a decoder that can be driven,
     /// `vocabulary` when its logits are of another width than `config` says.
     pub fn load(runtime: &Runtime, model: &[u8], config: &ModelConfig, options: &SessionOptions) -> Result<Self> {
-        if options.provider != "cpu" {
-            let message = format!("the execution provider {} is not available here", options.provider);
-            return Err(Error::new(ErrorCode::Unsupported, message).with_hint("use the provider cpu"));
-        }
+        options.check_provider()?;
         let facts = GraphFacts::parse(model)?;
-        if facts.external_data {
-            let message = "the model keeps weights in other files, which this runner does not load";
-            return Err(Error::new(ErrorCode::Unsupported, message).with_hint("use a model that is one file"));
-        }
+        facts.check_one_file()?;
         let session = builder(runtime, options)
             .and_then(|mut builder| builder.commit_from_memory(model))
             .map_err(|error| load_failed(&error))?;
@@ -92,22 +107,6 @@ impl OrtSession {
             vocab_size: config.vocab_size,
             cache,
             logits: None,
-        })
-    }
-
-    /// What `inspect` answers.
-    ///
-    /// # Errors
-    /// `model` when the runtime declares something that is no tensor.
-    pub fn view(&self) -> Result<GraphView> {
-        Ok(GraphView {
-            inputs: tensors(self.session.inputs())?,
-            outputs: tensors(self.session.outputs())?,
-            opset: self.facts.opset.clone(),
-            ops: self.facts.ops.clone(),
-            batch_policy: self.signature.batch_policy.clone(),
-            exactness: self.exactness(),
-            provider: self.provider.clone(),
         })
     }
 
@@ -202,6 +201,20 @@ impl OrtSession {
         Ok(match self.signature.logits_type {
             LogitsType::Float32 => PassLogits::F32(interleave(&runs, batch, run_size)?),
             LogitsType::Float16 => PassLogits::F16(interleave(&runs, batch, run_size)?),
+        })
+    }
+}
+
+impl GraphSession for OrtSession {
+    fn view(&self) -> Result<GraphView> {
+        Ok(GraphView {
+            inputs: tensors(self.session.inputs())?,
+            outputs: tensors(self.session.outputs())?,
+            opset: self.facts.opset.clone(),
+            ops: self.facts.ops.clone(),
+            batch_policy: self.signature.batch_policy.clone(),
+            exactness: self.exactness(),
+            provider: self.provider.clone(),
         })
     }
 }

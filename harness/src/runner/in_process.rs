@@ -1,13 +1,12 @@
 //! Owns our own inference behind the interface of the other runners, without a process.
 
-use std::path::PathBuf;
-
 use serde_json::Value;
 
 use super::operations::Operations;
 use super::serve::Handler;
 use super::{OnProgress, RawOutcome, Runner};
 use crate::Result;
+use crate::model::loaded::Engine;
 
 /// The Rust runner, in this process.
 #[derive(Debug)]
@@ -17,12 +16,12 @@ pub struct InProcessRunner {
 }
 
 impl InProcessRunner {
-    /// A runner over the ONNX Runtime library at `runtime_library`.
+    /// A runner over an engine.
     #[must_use]
-    pub fn new(name: &str, runtime_library: PathBuf) -> Self {
+    pub fn new(name: &str, engine: Engine) -> Self {
         Self {
             name: name.to_owned(),
-            operations: Operations::new(name, runtime_library),
+            operations: Operations::new(name, engine),
         }
     }
 }

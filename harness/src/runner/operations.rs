@@ -1,16 +1,14 @@
 //! Owns what each operation of PROTOCOL.md does in Rust: it hands the request to the library and the answer back. It must not know
 //! whether it is asked in process or through a pipe.
 
-use std::path::PathBuf;
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::protocol::{
     Bye, ByeResult, Compress, CompressResult, Decompress, DecompressResult, Detokenize, DetokenizeResult, Hello,
-    HelloResult, Inspect, Load, LoadResult, Logprobs, LogprobsResult, Operation, PROTOCOL_VERSION, Progress, Tokenize,
-    TokenizeResult,
+    HelloResult, Inspect, Load, LoadResult, Logprobs, LogprobsResult, Operation, PROTOCOL_VERSION, Progress, Skip,
+    Tokenize, TokenizeResult,
 };
 use super::serve::Handler;
 use super::{OnProgress, RawOutcome};
@@ -22,10 +20,10 @@ use crate::files::{OutputFile, open_input};
 use crate::logprobs::{LogProbFiles, write_log_probs};
 use crate::model::context::{ContextPolicy, Plan};
 use crate::model::fingerprint::Fingerprint;
-use crate::model::loaded::{LoadOptions, LoadedModel};
+use crate::model::loaded::{Engine, LoadOptions, LoadedModel};
 use crate::model::provenance::Hash;
 use crate::model::session::SessionOptions;
-use crate::model::source::{LogitsSource, LogitsType, Tokenize as _};
+use crate::model::source::{LogitsType, Tokenize as _};
 use crate::{Error, ErrorCode, Result, interrupt};
 
 /// How many tokens go by between two messages of progress.
@@ -35,17 +33,17 @@ const PROGRESS_TOKENS: u64 = 256;
 #[derive(Debug)]
 pub struct Operations {
     name: String,
-    runtime_library: PathBuf,
+    engine: Engine,
     model: Option<LoadedModel>,
 }
 
 impl Operations {
     /// No model is loaded yet.
     #[must_use]
-    pub fn new(name: &str, runtime_library: PathBuf) -> Self {
+    pub fn new(name: &str, engine: Engine) -> Self {
         Self {
             name: name.to_owned(),
-            runtime_library,
+            engine,
             model: None,
         }
     }
@@ -61,7 +59,20 @@ impl Operations {
             protocol: PROTOCOL_VERSION,
             name: self.name.clone(),
             ops: OPERATIONS.iter().map(ToString::to_string).collect(),
-            fingerprint: Fingerprint::of_process(),
+            fingerprint: Fingerprint {
+                runtime: Some(self.engine.name().to_owned()),
+                ..Fingerprint::of_process()
+            },
+        }
+    }
+
+    /// The witness takes part where it can: a graph that it does not run is none of its failures.
+    fn load_or_skip(&mut self, request: Load) -> Result<RawOutcome> {
+        match self.load(request) {
+            Err(error) if self.engine == Engine::Rten && error.code == ErrorCode::Unsupported => {
+                Ok(RawOutcome::Skipped(Skip { reason: error.message }))
+            }
+            result => done(result?),
         }
     }
 
@@ -69,7 +80,7 @@ impl Operations {
         // The old model goes first: two at once may be more than the machine holds.
         self.model = None;
         let loaded = LoadedModel::load(&LoadOptions {
-            runtime_library: self.runtime_library.clone(),
+            engine: self.engine.clone(),
             model_dir: request.model_dir,
             model_file: request.model_file.display().to_string(),
             model_sha256: Some(parse_hash(&request.model_sha256)?),
@@ -106,9 +117,7 @@ impl Operations {
             rows: request.rows_file.as_deref(),
         };
         let mut report = every(on_progress);
-        write_log_probs(&mut model.session, policy, plan, &request.ids, files, |done, total| {
-            report(done, total)
-        })?;
+        write_log_probs(model.session.as_mut(), policy, plan, &request.ids, files, &mut report)?;
         Ok(LogprobsResult {
             rows: request.ids.len() as u64,
             vocab_size: count(model.session.vocab_size())?,
@@ -177,7 +186,7 @@ impl Handler for Operations {
                 read::<Hello>(op, params)?;
                 done(self.hello())
             }
-            Load::NAME => done(self.load(read(op, params)?)?),
+            Load::NAME => self.load_or_skip(read(op, params)?),
             Inspect::NAME => done(self.model()?.session.view()?),
             Tokenize::NAME => {
                 let Tokenize { text } = read(op, params)?;

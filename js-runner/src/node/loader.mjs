@@ -8,7 +8,7 @@
 
 import { isAbsolute, join, posix } from 'node:path';
 import { LlmzipError, ModelError, UnsupportedError, UsageError, VocabularyError } from '../core/errors.mjs';
-import { readExactness } from '../core/model/exactness.mjs';
+import { RULES_VERSION, readExactness } from '../core/model/exactness.mjs';
 import { readGraphFacts } from '../core/model/graph.mjs';
 import { sha256Hex, verifySha256 } from '../core/model/provenance.mjs';
 import { SessionSource } from '../core/model/session.mjs';
@@ -93,7 +93,10 @@ export async function loadModel(modelDir, modelFile, settings = DEFAULT_SETTINGS
       tokenizer,
       modelSha256: model.sha256,
       tokenizerSha256: tokenizerFile.sha256,
-      fingerprint: `ort-${versions.runtime}/${process.arch}`.slice(0, MAX_FINGERPRINT),
+      // Where logits are exact, nothing but the graph decides them.
+      fingerprint: exactness.exact
+        ? `exact-${RULES_VERSION}`
+        : `ort-${versions.runtime}/${process.arch}`.slice(0, MAX_FINGERPRINT),
       modelPath: model.path,
       settings,
       versions,

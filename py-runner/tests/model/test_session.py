@@ -13,6 +13,7 @@ from llmzip.errors import InternalError, ModelError, UnsupportedError, Vocabular
 from llmzip.model.context import ContextPolicy, Plan, rows_of_known_tokens
 from llmzip.model.exactness import Exactness
 from llmzip.model.graph import BatchPolicy, TensorInfo, has_external_data
+from llmzip.model.exactness import Exactness
 from llmzip.model.session import Session, SessionSettings, container_fingerprint
 from llmzip.model.signature import read_signature
 from support.graphs import CONFIG, HEAD_SIZE, VOCAB, Traits, graph
@@ -223,8 +224,10 @@ def test_a_static_present_alone_forbids_a_batch() -> None:
 
 
 def test_the_container_s_fingerprint_fits() -> None:
-    assert container_fingerprint().startswith(f"ort-{onnxruntime.__version__}/")
-    assert len(container_fingerprint()) <= 32
+    fingerprint = container_fingerprint(Exactness(False, ""))
+    assert fingerprint.startswith(f"ort-{onnxruntime.__version__}/")
+    assert len(fingerprint) <= 32
+    assert container_fingerprint(Exactness(True, "")) == "exact-1"
 
 
 @pytest.fixture(scope="module", params=TINY_VARIANTS)

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 def quantize(*words: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "llmzip", "quantize", *map(str, words)]
-    return subprocess.run(command, env={"PYTHONPATH": str(PY_RUNNER / "src")}, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, env={"PYTHONPATH": str(PY_RUNNER / "src")}, capture_output=True, text=True, check=False
+    )
 
 
 def test_writes_the_graph_beside_its_checkpoint_and_says_its_lines_of_the_manifest(tmp_path: Path) -> None:

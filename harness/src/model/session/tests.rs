@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::model::loaded::{LoadOptions, LoadedModel};
+use crate::model::loaded::{Engine, LoadOptions, LoadedModel};
 use crate::model::provenance::Hash;
 use crate::model::source::Tokenize;
 use crate::model::testing::{tiny, tiny_options, tiny_with, values};
@@ -22,7 +22,7 @@ fn ids(model: &LoadedModel, count: usize) -> Vec<u32> {
 }
 
 /// Feeds the same ids to every lane, `chunk` at a time; gives `[ids, vocab_size]` of the lane asked for.
-fn rows(session: &mut OrtSession, ids: &[u32], chunk: usize, lanes: usize, lane: usize) -> Vec<f32> {
+fn rows(session: &mut dyn GraphSession, ids: &[u32], chunk: usize, lanes: usize, lane: usize) -> Vec<f32> {
     session.reset(lanes).unwrap();
     let mut rows = Vec::new();
     for chunk in ids.chunks(chunk) {
@@ -55,9 +55,9 @@ fn prefill_in_chunks_gives_the_bits_of_one_pass() {
     for variant in VARIANTS {
         let Some(mut model) = tiny(variant) else { return };
         let ids = ids(&model, 256);
-        let whole = rows(&mut model.session, &ids, 256, 1, 0);
+        let whole = rows(model.session.as_mut(), &ids, 256, 1, 0);
         for chunk in [128, 64] {
-            let chunks = rows(&mut model.session, &ids, chunk, 1, 0);
+            let chunks = rows(model.session.as_mut(), &ids, chunk, 1, 0);
             assert!(bits(&whole) == bits(&chunks), "{variant} in chunks of {chunk}");
         }
     }
@@ -68,8 +68,8 @@ fn token_by_token_stays_near_one_pass() {
     for (variant, limit) in LIMITS {
         let Some(mut model) = tiny(variant) else { return };
         let ids = ids(&model, 256);
-        let whole = rows(&mut model.session, &ids, 256, 1, 0);
-        let steps = rows(&mut model.session, &ids, 1, 1, 0);
+        let whole = rows(model.session.as_mut(), &ids, 256, 1, 0);
+        let steps = rows(model.session.as_mut(), &ids, 1, 1, 0);
         let distance = distance(&whole, &steps, model.session.vocab_size());
         assert!(distance <= limit, "{variant}: {distance:e}");
     }
@@ -80,8 +80,8 @@ fn a_second_run_after_reset_gives_the_same_bits() {
     for variant in VARIANTS {
         let Some(mut model) = tiny(variant) else { return };
         let ids = ids(&model, 40);
-        let first = rows(&mut model.session, &ids, 1, 1, 0);
-        let second = rows(&mut model.session, &ids, 1, 1, 0);
+        let first = rows(model.session.as_mut(), &ids, 1, 1, 0);
+        let second = rows(model.session.as_mut(), &ids, 1, 1, 0);
         assert!(bits(&first) == bits(&second), "{variant}");
     }
 }
@@ -100,8 +100,8 @@ fn threads_do_not_change_bits() {
         let mut two = two.unwrap();
         let ids = ids(&one, 64);
         let (a, b) = (
-            rows(&mut one.session, &ids, 32, 1, 0),
-            rows(&mut two.session, &ids, 32, 1, 0),
+            rows(one.session.as_mut(), &ids, 32, 1, 0),
+            rows(two.session.as_mut(), &ids, 32, 1, 0),
         );
         assert!(bits(&a) == bits(&b), "{variant}");
     }
@@ -112,9 +112,9 @@ fn lanes_of_a_batch_agree_and_stay_apart() {
     for (variant, limit) in LIMITS {
         let Some(mut model) = tiny(variant) else { return };
         let ids = ids(&model, 24);
-        let alone = rows(&mut model.session, &ids, 1, 1, 0);
+        let alone = rows(model.session.as_mut(), &ids, 1, 1, 0);
         for lane in 0..3 {
-            let batched = rows(&mut model.session, &ids, 1, 3, lane);
+            let batched = rows(model.session.as_mut(), &ids, 1, 3, lane);
             let distance = distance(&alone, &batched, model.session.vocab_size());
             assert!(distance <= limit, "{variant}, lane {lane}: {distance:e}");
         }
@@ -134,7 +134,7 @@ fn lanes_that_leave_do_not_disturb_the_others() {
     for (variant, limit) in LIMITS {
         let Some(mut model) = tiny(variant) else { return };
         let ids = ids(&model, 24);
-        let alone = rows(&mut model.session, &ids, 1, 1, 0);
+        let alone = rows(model.session.as_mut(), &ids, 1, 1, 0);
         model.session.reset(3).unwrap();
         let mut kept = Vec::new();
         for (step, &id) in ids.iter().enumerate() {
@@ -155,7 +155,7 @@ fn lanes_that_leave_do_not_disturb_the_others() {
 fn wrong_feeds_are_refused_and_leave_the_session_usable() {
     let Some(mut model) = tiny("q4") else { return };
     let ids = ids(&model, 8);
-    let expected = rows(&mut model.session, &ids, 8, 1, 0);
+    let expected = rows(model.session.as_mut(), &ids, 8, 1, 0);
     model.session.reset(1).unwrap();
     model.session.feed(&ids[..4], 4).unwrap();
     let vocab_size = model.session.vocab_size() as u32;
@@ -263,10 +263,10 @@ fn what_does_not_belong_together_is_refused() {
         options.session.provider = "cuda".to_owned()
     });
     check(ErrorCode::Setup, &|options, _| {
-        options.runtime_library = "nowhere/libonnxruntime.so".into()
+        options.engine = Engine::OnnxRuntime("nowhere/libonnxruntime.so".into())
     });
     check(ErrorCode::Setup, &|options, folder| {
-        options.runtime_library = folder.join("config.json")
+        options.engine = Engine::OnnxRuntime(folder.join("config.json"))
     });
     check(ErrorCode::Model, &|options, folder| {
         options.model_sha256 = None;

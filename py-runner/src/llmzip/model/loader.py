@@ -63,7 +63,9 @@ def load_model(
             f"the tokenizer's largest id is {tokenizer.size - 1}, {model_path} has a vocabulary of {session.vocab_size}",
             "use the graph, the config.json and the tokenizer.json of one model",
         )
-    return LoadedModel(session, tokenizer, model_hash, tokenizer_hash, container_fingerprint(), model_path)
+    return LoadedModel(
+        session, tokenizer, model_hash, tokenizer_hash, container_fingerprint(session.exactness), model_path
+    )
 
 
 def load_variant(

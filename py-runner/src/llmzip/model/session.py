@@ -14,6 +14,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from llmzip.errors import InternalError, ModelError, UnsupportedError
+from llmzip.model.exactness import RULES_VERSION, Exactness
 from llmzip.model.graph import GraphView, graph_exactness, has_external_data, opset_and_ops, tensor_info
 from llmzip.model.signature import IDS, LOGITS, MASK, POSITIONS, read_signature
 from llmzip.model.source import Ids, Logits
@@ -44,8 +45,10 @@ def architecture() -> str:
     return ARCHITECTURES.get(machine, machine)
 
 
-def container_fingerprint() -> str:
-    """What computes the logits, as a container names it."""
+def container_fingerprint(exactness: Exactness) -> str:
+    """What computes the logits, as a container names it: where they are exact, nothing but the graph decides them."""
+    if exactness.exact:
+        return f"exact-{RULES_VERSION}"
     return f"ort-{onnxruntime.__version__}/{architecture()}"[:32]
 
 

@@ -1,4 +1,4 @@
-//! Tells the crate which compiler and which `tokenizers` it is built with: both belong in the fingerprint.
+//! Tells the crate which compiler, which `tokenizers` and which `rten` it is built with: all belong in the fingerprint.
 
 use std::process::Command;
 use std::{env, fs};
@@ -10,10 +10,13 @@ fn main() {
         "cargo:rustc-env=LLMZIP_RUSTC_VERSION={}",
         rustc_version().unwrap_or_default()
     );
-    println!(
-        "cargo:rustc-env=LLMZIP_TOKENIZERS_VERSION={}",
-        locked_version("tokenizers").unwrap_or_default()
-    );
+    for package in ["tokenizers", "rten"] {
+        println!(
+            "cargo:rustc-env=LLMZIP_{}_VERSION={}",
+            package.to_uppercase(),
+            locked_version(package).unwrap_or_default()
+        );
+    }
 }
 
 /// `1.95.0` of `rustc 1.95.0 (...)`.

@@ -5,6 +5,7 @@ use half::{bf16, f16};
 use ort::memory::Allocator;
 use ort::value::{DynTensor, DynValue, PrimitiveTensorElementType, Tensor, TensorElementType};
 
+use super::passes::{cache_shape, check_kept, check_present};
 use super::session::run_failed;
 use super::signature::CacheSlot;
 use crate::{Error, ErrorCode, Result};
@@ -51,7 +52,7 @@ impl Cache {
         let allocator = Allocator::default();
         let empty = |slot: &CacheSlot| {
             let element = element_type(&slot.element)?;
-            let shape = dimensions(slot, batch, 0);
+            let shape = cache_shape(slot, batch, 0);
             DynTensor::new(&allocator, element, shape)
                 .map(DynTensor::into_dyn)
                 .map_err(|error| run_failed(&error))
@@ -66,18 +67,8 @@ impl Cache {
     pub fn advance(&mut self, present: Vec<DynValue>, added: usize) -> Result<()> {
         let length = self.length + added;
         for (slot, value) in self.slots.iter().zip(&present) {
-            let expected = dimensions(slot, self.batch, length);
             let shape = value.dtype().tensor_shape().map_or(&[][..], |shape| shape);
-            if shape != expected {
-                return Err(Error::new(
-                    ErrorCode::Model,
-                    format!(
-                        "the graph cannot be driven: after {length} positions the cache of {} has shape {shape:?}, not {expected:?}",
-                        slot.name
-                    ),
-                )
-                .with_hint("use an export whose present outputs are the past and the new positions"));
-            }
+            check_present(slot, shape, self.batch, length)?;
         }
         self.values = present;
         self.length = length;
@@ -89,12 +80,9 @@ impl Cache {
         if batch == self.batch {
             return Ok(());
         }
-        if batch == 0 || batch > self.batch {
-            let message = format!("cannot keep {batch} lanes of a cache of {}", self.batch);
-            return Err(Error::new(ErrorCode::Internal, message));
-        }
+        check_kept(batch, self.batch)?;
         let keep = |(slot, value): (&CacheSlot, &DynValue)| {
-            let shape = dimensions(slot, batch, self.length);
+            let shape = cache_shape(slot, batch, self.length);
             match element_type(&slot.element)? {
                 TensorElementType::Float32 => prefix::<f32>(value, shape),
                 TensorElementType::Float16 => prefix::<f16>(value, shape),
@@ -108,13 +96,6 @@ impl Cache {
         self.batch = batch;
         Ok(())
     }
-}
-
-fn dimensions(slot: &CacheSlot, batch: usize, length: usize) -> Vec<i64> {
-    let mut shape = slot.shape.iter().map(|&size| size as i64).collect::<Vec<_>>();
-    shape[0] = batch as i64;
-    shape[slot.past_axis] = length as i64;
-    shape
 }
 
 /// The first lanes of a tensor: dimension 0 is the batch, so they are its first elements.

@@ -1,6 +1,7 @@
 //! Owns the view of a graph that `inspect` gives: its inputs and outputs, its opset, its operations. It reads the file's
 //! bytes and what the session says, and runs nothing.
 
+pub mod declarations;
 pub mod wire;
 
 use std::collections::BTreeMap;
@@ -141,7 +142,10 @@ impl GraphFacts {
             if self.metadata.len() >= MAX_NAMES {
                 return Err(not_onnx("it has too many properties"));
             }
-            self.metadata.insert(name(key)?, name(value)?);
+            // As much of a text as is ever looked at.
+            let beginning = &value[..value.len().min(MAX_NAME)];
+            self.metadata
+                .insert(name(key)?, String::from_utf8_lossy(beginning).into_owned());
         }
         Ok(())
     }

@@ -14,9 +14,10 @@ use super::config::ModelConfig;
 use super::exactness::{Exactness, read_exactness};
 use super::fingerprint::GraphOptimization;
 use super::graph::{GraphFacts, GraphView};
+use super::passes::{check_batch, check_ids, check_logits};
 use super::runtime::Runtime;
 use super::signature::{Batch, IndexType, InputRole, OutputRole, Signature};
-use super::source::{Logits, LogitsSource, LogitsType};
+use super::source::{GraphSession, Logits, LogitsSource, LogitsType};
 use crate::{Error, ErrorCode, Result};
 
 /// How a session computes.
@@ -50,15 +51,6 @@ impl SessionOptions {
         let message = format!("the execution provider {} is not available here", self.provider);
         Err(Error::new(ErrorCode::Unsupported, message).with_hint("use the provider cpu"))
     }
-}
-
-/// A graph that an engine has loaded.
-pub trait GraphSession: LogitsSource + std::fmt::Debug + Send {
-    /// What `inspect` answers.
-    ///
-    /// # Errors
-    /// `model` when the engine declares something that is no tensor.
-    fn view(&self) -> Result<GraphView>;
 }
 
 /// A decoder graph in ONNX Runtime, with its cache.
@@ -154,34 +146,10 @@ impl OrtSession {
                 "the runtime gave fewer outputs than the graph declares",
             ));
         };
-        self.check_logits(&logits, [batch, length])?;
+        let shape = logits.dtype().tensor_shape().map_or(&[][..], |shape| shape);
+        check_logits(shape, [batch, length], self.vocab_size)?;
         self.cache.advance(present, length)?;
         Ok(logits)
-    }
-
-    fn check_logits(&self, logits: &DynValue, [batch, length]: [usize; 2]) -> Result<()> {
-        let shape = logits.dtype().tensor_shape().map_or(&[][..], |shape| shape);
-        let fed = [batch as i64, length as i64];
-        match *shape {
-            [b, n, width] if [b, n] == fed && width == self.vocab_size as i64 => Ok(()),
-            [b, n, width] if [b, n] == fed => self.vocabulary_differs(width),
-            _ => Err(Error::new(
-                ErrorCode::Model,
-                format!("the graph cannot be driven: {batch} lanes of {length} ids gave logits of shape {shape:?}"),
-            )
-            .with_hint("use an export that gives logits after every id")),
-        }
-    }
-
-    fn vocabulary_differs(&self, width: i64) -> Result<()> {
-        Err(Error::new(
-            ErrorCode::Vocabulary,
-            format!(
-                "the graph predicts {width} tokens, config.json has a vocab_size of {}",
-                self.vocab_size
-            ),
-        )
-        .with_hint("take graph and config.json from the same model"))
     }
 
     /// Feeds a graph that takes a fixed number of ids per run.
@@ -237,11 +205,7 @@ impl LogitsSource for OrtSession {
     }
 
     fn reset(&mut self, batch: usize) -> Result<()> {
-        if batch == 0 || (batch > 1 && !self.allows_batch()) {
-            let reason = &self.signature.batch_policy.reason;
-            let message = format!("the graph takes one lane at a time, not {batch}: {reason}");
-            return Err(Error::new(ErrorCode::Unsupported, message).with_hint("run the lanes one after another"));
-        }
+        check_batch(&self.signature.batch_policy, batch)?;
         self.logits = None;
         self.cache.reset(batch)
     }
@@ -251,14 +215,7 @@ impl LogitsSource for OrtSession {
     }
 
     fn feed(&mut self, ids: &[u32], length: usize) -> Result<Logits<'_>> {
-        if length == 0 || ids.len() != self.cache.batch() * length {
-            let message = format!("{} ids are not {} lanes of {length}", ids.len(), self.cache.batch());
-            return Err(Error::new(ErrorCode::Internal, message));
-        }
-        if let Some(id) = ids.iter().find(|&&id| id as usize >= self.vocab_size) {
-            let message = format!("token id {id} is not below the vocabulary size {}", self.vocab_size);
-            return Err(Error::new(ErrorCode::Usage, message).with_hint("use ids that this model's tokenizer gives"));
-        }
+        check_ids(ids, self.cache.batch(), length, self.vocab_size)?;
         // The last pass's logits go before the next ones come, so that only one set is ever held.
         self.logits = None;
         let logits = match self.signature.fixed_length {

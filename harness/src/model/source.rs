@@ -4,6 +4,7 @@
 use half::f16;
 
 use super::exactness::Exactness;
+use super::graph::GraphView;
 use crate::Result;
 
 /// Logits of one pass, `[batch, length, vocab_size]`, row-major, in the graph's own type.
@@ -119,6 +120,15 @@ pub trait LogitsSource {
     /// # Errors
     /// `model` when the graph fails.
     fn feed(&mut self, ids: &[u32], length: usize) -> Result<Logits<'_>>;
+}
+
+/// A graph that an engine has loaded.
+pub trait GraphSession: LogitsSource + std::fmt::Debug + Send {
+    /// What `inspect` answers.
+    ///
+    /// # Errors
+    /// `model` when the engine declares something that is no tensor.
+    fn view(&self) -> Result<GraphView>;
 }
 
 /// Something that cuts text into tokens. It adds no special tokens, recognises their text, and gives text back as it was wherever

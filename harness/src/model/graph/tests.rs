@@ -1,17 +1,5 @@
+use super::wire::{bytes, integer};
 use super::*;
-
-/// A field that holds bytes.
-fn bytes(number: u8, content: &[u8]) -> Vec<u8> {
-    let mut field = vec![number << 3 | 2];
-    let mut length = content.len();
-    while length >= 0x80 {
-        field.push(length as u8 | 0x80);
-        length >>= 7;
-    }
-    field.push(length as u8);
-    field.extend_from_slice(content);
-    field
-}
 
 fn node(op: &str, domain: &str, attribute: &[u8]) -> Vec<u8> {
     bytes(
@@ -20,8 +8,8 @@ fn node(op: &str, domain: &str, attribute: &[u8]) -> Vec<u8> {
     )
 }
 
-fn opset(domain: &str, version: u8) -> Vec<u8> {
-    bytes(8, &[bytes(1, domain.as_bytes()), vec![0x10, version]].concat())
+fn opset(domain: &str, version: u64) -> Vec<u8> {
+    bytes(8, &[bytes(1, domain.as_bytes()), integer(2, version)].concat())
 }
 
 #[test]
@@ -60,17 +48,15 @@ fn weights_in_other_files_are_noticed() {
 #[test]
 fn weights_in_other_files_are_noticed_wherever_they_hide() {
     let external = [0x70, 1];
-    let attribute = |number: u8| bytes(5, &bytes(number, &external));
+    let attribute = |number: u64| bytes(5, &bytes(number, &external));
     for number in [5, 10] {
         let graph = bytes(7, &node("Constant", "", &attribute(number)));
         assert!(GraphFacts::parse(&graph).unwrap().external_data, "{number}");
     }
     let sparse = bytes(7, &bytes(15, &bytes(1, &external)));
     assert!(GraphFacts::parse(&sparse).unwrap().external_data);
-    // Field 25 takes a tag of two bytes.
     let constant = node("Constant", "", &attribute(5));
-    let body = bytes(7, &constant[2..]);
-    let function = [vec![0xCA, 0x01, body.len() as u8], body].concat();
+    let function = bytes(25, &bytes(7, &constant[2..]));
     assert!(
         GraphFacts::parse(&[bytes(7, &[]), function].concat())
             .unwrap()
@@ -104,4 +90,25 @@ fn hostile_files_are_refused() {
 fn many_nodes_of_one_kind_cost_nothing() {
     let file = bytes(7, &bytes(1, &bytes(4, b"Add")).repeat(100_000));
     assert_eq!(GraphFacts::parse(&file).unwrap().ops["Add"], 100_000);
+}
+
+#[test]
+fn only_our_own_properties_are_kept_and_no_more_of_them_than_is_looked_at() {
+    let property = |key: &[u8], value: &[u8]| bytes(14, &[bytes(1, key), bytes(2, value)].concat());
+    let file = [
+        property(b"llmzip.exact", b"1"),
+        property(b"llmzip.source", &[b'x'; 1000]),
+        property(b"llmzip.odd", b"\xff"),
+        property(b"author", &[b'y'; 1000]),
+        property(&[0xFF], b""),
+        property(b"llmzip.exact", b"2"),
+        bytes(7, &node("Add", "", &[])),
+    ];
+    let found = GraphFacts::parse(&file.concat()).unwrap().metadata;
+    let expected = [
+        ("llmzip.exact", "2".to_owned()),
+        ("llmzip.odd", "\u{fffd}".to_owned()),
+        ("llmzip.source", "x".repeat(MAX_NAME)),
+    ];
+    assert_eq!(found, expected.map(|(key, value)| (key.to_owned(), value)).into());
 }

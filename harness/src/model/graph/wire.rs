@@ -1,5 +1,5 @@
 //! Owns the protobuf wire format, read in place: a field is a view into the file's bytes, so no file can make the reader
-//! allocate. It knows nothing of ONNX.
+//! allocate. It also writes fields. It knows nothing of ONNX.
 
 /// The value of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,53 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// A field with the bytes that it takes, its tag included.
+pub type WholeField<'a> = (u64, Value<'a>, &'a [u8]);
+
+impl<'a> Fields<'a> {
+    /// The fields with the bytes that each takes, for whoever copies most of a message.
+    pub fn whole(mut self) -> impl Iterator<Item = Result<WholeField<'a>, Malformed>> {
+        std::iter::from_fn(move || {
+            let before = self.rest;
+            let field = self.next()?;
+            let taken = &before[..before.len() - self.rest.len()];
+            Some(field.map(|(number, value)| (number, value, taken)))
+        })
+    }
+}
+
+/// A field that holds an integer.
+#[must_use]
+pub fn integer(number: u64, value: u64) -> Vec<u8> {
+    let mut field = Vec::new();
+    put_varint(&mut field, number << 3);
+    put_varint(&mut field, value);
+    field
+}
+
+/// A field that holds bytes: a string, a message or packed numbers.
+#[must_use]
+pub fn bytes(number: u64, content: &[u8]) -> Vec<u8> {
+    let mut field = Vec::with_capacity(content.len() + 16);
+    put_bytes(&mut field, number, content);
+    field
+}
+
+/// Appends a field that holds bytes.
+pub fn put_bytes(out: &mut Vec<u8>, number: u64, content: &[u8]) {
+    put_varint(out, number << 3 | 2);
+    put_varint(out, content.len() as u64);
+    out.extend_from_slice(content);
+}
+
+fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
 impl<'a> Iterator for Fields<'a> {
     type Item = Result<(u64, Value<'a>), Malformed>;
 
@@ -112,5 +159,26 @@ mod tests {
         );
         check(&[0x0B], &[Err(Malformed::BadTag)]);
         check(&[0xFF; 12], &[Err(Malformed::BadTag)]);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let check = |message: &[u8], expected: &[(u64, Value<'_>)]| {
+            let found = Fields::new(message).collect::<Result<Vec<_>, _>>().unwrap();
+            assert_eq!(found, expected, "{message:02X?}");
+            let whole = Fields::new(message).whole().collect::<Result<Vec<_>, _>>().unwrap();
+            let again: Vec<u8> = whole.iter().flat_map(|(_, _, bytes)| bytes.iter().copied()).collect();
+            assert_eq!(again, message);
+        };
+        check(&integer(1, 0), &[(1, Value::Varint(0))]);
+        check(&integer(25, u64::MAX), &[(25, Value::Varint(u64::MAX))]);
+        check(&bytes(16, &[7; 300]), &[(16, Value::Bytes(&[7; 300]))]);
+        let message = [bytes(3, b"hi"), vec![0x0D, 1, 2, 3, 4], integer(2, 128)].concat();
+        check(
+            &message,
+            &[(3, Value::Bytes(b"hi")), (1, Value::Fixed), (2, Value::Varint(128))],
+        );
+        let cut = Fields::new(&message[..6]).whole().collect::<Vec<_>>();
+        assert_eq!(cut.last(), Some(&Err(Malformed::Truncated)));
     }
 }

@@ -1,6 +1,8 @@
 //! Owns small decoder graphs whose logits can be computed by hand, in every form of declaration that a driver must follow: built
 //! byte by byte, so that no file and no exporter is needed.
 
+use crate::model::graph::wire::{bytes, integer};
+
 /// `V` of these graphs.
 pub(crate) const VOCAB_SIZE: usize = 7;
 const HEADS: usize = 2;
@@ -37,6 +39,8 @@ pub(crate) struct Declarations {
     pub vocabulary: &'static str,
     /// An input that nobody knows.
     pub stranger: bool,
+    /// The version of the rules of exactness that the graph says it keeps.
+    pub exact: Option<&'static str>,
 }
 
 impl Default for Declarations {
@@ -56,6 +60,7 @@ impl Default for Declarations {
             positions: true,
             vocabulary: "7",
             stranger: false,
+            exact: None,
         }
     }
 }
@@ -130,7 +135,15 @@ pub(crate) fn onnx(declarations: &Declarations) -> Vec<u8> {
         sums = "masked";
     }
     nodes.extend([
-        node("CumSum", &[sums, "one"], "running", &[]),
+        // The sums up to each position. There is an op for it, but not among those of exact graphs.
+        node("Shape", &[sums], "sums_shape", &[]),
+        node("Gather", &["sums_shape", "one"], "total", &[]),
+        node("Range", &["zero", "total", "one"], "columns", &[]),
+        node("Unsqueeze", &["columns", "one_1d"], "rows", &[]),
+        node("LessOrEqual", &["columns", "rows"], "is_before", &[]),
+        node("Unsqueeze", &[sums, "one_1d"], "each_row", &[]),
+        node("Where", &["is_before", "each_row", "zero_float"], "before", &[]),
+        node("ReduceSum", &["before", "two_1d"], "running", &[int("keepdims", 0)]),
         node("Shape", &["input_ids"], "ids_shape", &[]),
         node("Gather", &["ids_shape", "one_1d"], "length", &[]),
         node("Neg", &["length"], "start", &[]),
@@ -171,6 +184,8 @@ pub(crate) fn onnx(declarations: &Declarations) -> Vec<u8> {
         ),
         tensor("axes_1_3", "int64", &[2], [1, 3].into_iter()),
         tensor("axes_1_2", "int64", &[2], [1, 2].into_iter()),
+        tensor("zero", "int64", &[], [0].into_iter()),
+        tensor("zero_float", "float32", &[], [0].into_iter()),
         tensor("one", "int64", &[], [1].into_iter()),
         tensor("one_1d", "int64", &[1], [1].into_iter()),
         tensor("two_1d", "int64", &[1], [2].into_iter()),
@@ -201,10 +216,12 @@ pub(crate) fn onnx(declarations: &Declarations) -> Vec<u8> {
     graph.extend(constants.iter().flat_map(|tensor| bytes(5, tensor)));
     graph.extend(inputs.iter().flat_map(|input| bytes(11, input)));
     graph.extend(outputs.iter().flat_map(|output| bytes(12, output)));
-    [varint(1, 8), bytes(7, &graph), bytes(8, &varint(2, 17))].concat()
+    let property = |version: &str| bytes(14, &[bytes(1, b"llmzip.exact"), bytes(2, version.as_bytes())].concat());
+    let properties = d.exact.map(property).unwrap_or_default();
+    [integer(1, 8), bytes(7, &graph), bytes(8, &integer(2, 17)), properties].concat()
 }
 
-fn node(op: &str, inputs: &[&str], output: &str, attributes: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn node(op: &str, inputs: &[&str], output: &str, attributes: &[Vec<u8>]) -> Vec<u8> {
     let mut node = inputs
         .iter()
         .flat_map(|input| bytes(1, input.as_bytes()))
@@ -215,16 +232,16 @@ fn node(op: &str, inputs: &[&str], output: &str, attributes: &[Vec<u8>]) -> Vec<
     node
 }
 
-fn int(name: &str, value: u64) -> Vec<u8> {
-    [bytes(1, name.as_bytes()), varint(3, value), varint(20, 2)].concat()
+pub(crate) fn int(name: &str, value: u64) -> Vec<u8> {
+    [bytes(1, name.as_bytes()), integer(3, value), integer(20, 2)].concat()
 }
 
-fn ints(name: &str, values: &[u64]) -> Vec<u8> {
-    let values = values.iter().flat_map(|&value| varint(8, value)).collect();
-    [bytes(1, name.as_bytes()), values, varint(20, 7)].concat()
+pub(crate) fn ints(name: &str, values: &[u64]) -> Vec<u8> {
+    let values = values.iter().flat_map(|&value| integer(8, value)).collect();
+    [bytes(1, name.as_bytes()), values, integer(20, 7)].concat()
 }
 
-fn tensor(name: &str, element: &str, shape: &[usize], values: impl Iterator<Item = i64>) -> Vec<u8> {
+pub(crate) fn tensor(name: &str, element: &str, shape: &[usize], values: impl Iterator<Item = i64>) -> Vec<u8> {
     let raw = values.flat_map(|value| match element {
         "float32" => (value as f32).to_le_bytes().to_vec(),
         "float16" => half::f16::from_f32(value as f32).to_le_bytes().to_vec(),
@@ -233,24 +250,24 @@ fn tensor(name: &str, element: &str, shape: &[usize], values: impl Iterator<Item
         _ => vec![value as u8],
     });
     let raw = raw.collect::<Vec<_>>();
-    let shape = shape.iter().flat_map(|&size| varint(1, size as u64)).collect();
+    let shape = shape.iter().flat_map(|&size| integer(1, size as u64)).collect();
     [
         shape,
-        varint(2, code(element)),
+        integer(2, code(element)),
         bytes(8, name.as_bytes()),
         bytes(9, &raw),
     ]
     .concat()
 }
 
-fn value(name: &str, element: &str, shape: &[&str]) -> Vec<u8> {
+pub(crate) fn value(name: &str, element: &str, shape: &[&str]) -> Vec<u8> {
     let dimension = |size: &&str| match size.parse::<u64>() {
-        Ok(size) => bytes(1, &varint(1, size)),
+        Ok(size) => bytes(1, &integer(1, size)),
         Err(_) if size.is_empty() => bytes(1, &[]),
         Err(_) => bytes(1, &bytes(2, size.as_bytes())),
     };
     let shape = shape.iter().flat_map(dimension).collect::<Vec<_>>();
-    let tensor = [varint(1, code(element)), bytes(2, &shape)].concat();
+    let tensor = [integer(1, code(element)), bytes(2, &shape)].concat();
     [bytes(1, name.as_bytes()), bytes(2, &bytes(1, &tensor))].concat()
 }
 
@@ -265,27 +282,4 @@ fn code(element: &str) -> u64 {
         "float16" => 10,
         other => panic!("no code for {other}"),
     }
-}
-
-fn varint(number: u64, value: u64) -> Vec<u8> {
-    let mut field = Vec::new();
-    put(&mut field, number << 3);
-    put(&mut field, value);
-    field
-}
-
-fn bytes(number: u64, content: &[u8]) -> Vec<u8> {
-    let mut field = Vec::new();
-    put(&mut field, number << 3 | 2);
-    put(&mut field, content.len() as u64);
-    field.extend_from_slice(content);
-    field
-}
-
-fn put(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }

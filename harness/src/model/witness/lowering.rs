@@ -1,225 +1,109 @@
-//! Owns the one thing that rten lacks and exact graphs need: Concat of uint8. Each becomes a Concat of int32 between casts, which
-//! changes no value. It rewrites the file's bytes and touches nothing else of them.
+//! Owns the rewriting of a file for rten, whose `Concat` takes float32 and int32 only. A `Concat` of 8-bit integers, as caches of exact
+//! graphs have it, becomes one of int32 between casts: each of them is an int32, so no value changes. It works on the bytes of the file
+//! and copies all else as it is.
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 
-use crate::model::graph::wire::{Fields, Value};
-use crate::{Error, ErrorCode, Result};
+use super::types::{Node, Types};
+use crate::Result;
+use crate::model::graph::declarations::{ElementCode, INT8, INT32, UINT8};
+use crate::model::graph::wire::{Fields, Value, bytes, integer, put_bytes};
 
-const UINT8: u64 = 2;
-const INT32: u64 = 6;
-/// Ops whose first output has the type of their first input.
-const KEEP_TYPE: [&str; 11] = [
-    "Concat",
-    "Expand",
-    "Gather",
-    "Identity",
-    "Reshape",
-    "Slice",
-    "Split",
-    "Squeeze",
-    "Tile",
-    "Transpose",
-    "Unsqueeze",
-];
-
-/// The bytes of a model that computes the same, without a Concat of uint8.
+/// The bytes of the file without a `Concat` of 8-bit integers.
 ///
 /// # Errors
-/// `model` when the bytes are no ONNX model.
-pub fn lower(model: &[u8]) -> Result<Vec<u8>> {
-    let mut out = Vec::with_capacity(model.len() + model.len() / 8);
-    for field in Fields::new(model) {
+/// `model` when the bytes are no ONNX model, or a node comes before what it takes.
+pub(super) fn lower_concats(model: &[u8]) -> Result<Vec<u8>> {
+    let mut lowered = Vec::with_capacity(model.len());
+    for field in Fields::new(model).whole() {
         match field? {
-            (7, Value::Bytes(graph)) => put_bytes(&mut out, 7, &lower_graph(graph)?),
-            (number, value) => put(&mut out, number, value)?,
+            (7, Value::Bytes(graph), _) => put_bytes(&mut lowered, 7, &lower_graph(graph)?),
+            (_, _, whole) => lowered.extend_from_slice(whole),
         }
     }
-    Ok(out)
-}
-
-/// A node as far as it matters here.
-#[derive(Default)]
-struct Node<'a> {
-    op: &'a [u8],
-    inputs: Vec<&'a [u8]>,
-    outputs: Vec<&'a [u8]>,
-    rest: Vec<(u64, Value<'a>)>,
-}
-
-impl<'a> Node<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self> {
-        let mut node = Self::default();
-        for field in Fields::new(bytes) {
-            match field? {
-                (1, Value::Bytes(name)) => node.inputs.push(name),
-                (2, Value::Bytes(name)) => node.outputs.push(name),
-                (4, Value::Bytes(op)) => node.op = op,
-                (number, value) => node.rest.push((number, value)),
-            }
-        }
-        Ok(node)
-    }
+    Ok(lowered)
 }
 
 fn lower_graph(graph: &[u8]) -> Result<Vec<u8>> {
-    let mut types = declared_types(graph)?;
-    let mut out = Vec::with_capacity(graph.len() + graph.len() / 8);
-    for field in Fields::new(graph) {
-        match field? {
-            (1, Value::Bytes(bytes)) => {
-                let node = Node::read(bytes)?;
-                note_types(&node, &mut types);
-                let is_bytes = node.inputs.first().and_then(|name| types.get(*name)) == Some(&UINT8);
-                if node.op == b"Concat" && is_bytes {
-                    put_concat(&mut out, &node)?;
-                } else {
-                    put_bytes(&mut out, 1, bytes);
+    let taken = value_names(graph)?;
+    let mut types = Types::of_ends(graph)?;
+    let mut lowered = Vec::with_capacity(graph.len());
+    for field in Fields::new(graph).whole() {
+        let (number, value, whole) = field?;
+        if let (1, Value::Bytes(bytes)) = (number, value) {
+            let node = Node::parse(bytes)?;
+            types.add(&node)?;
+            let element = node.outputs.first().and_then(|output| types.of(output));
+            if let ("Concat", Some(element @ (INT8 | UINT8))) = (node.op, element) {
+                for node in lower_concat(bytes, &node, element, &taken)? {
+                    put_bytes(&mut lowered, 1, &node);
                 }
+                continue;
             }
-            (number, value) => put(&mut out, number, value)?,
         }
+        lowered.extend_from_slice(whole);
     }
-    Ok(out)
+    Ok(lowered)
 }
 
-/// Element types of the graph's inputs and constants, by name.
-fn declared_types(graph: &[u8]) -> Result<BTreeMap<Vec<u8>, u64>> {
-    let mut types = BTreeMap::new();
+/// The names of all values that nodes give; those of inputs and initializers are no node's output, but may be its input.
+fn value_names(graph: &[u8]) -> Result<HashSet<&str>> {
+    let mut names = HashSet::new();
     for field in Fields::new(graph) {
-        let (name, code) = match field? {
-            (5, Value::Bytes(tensor)) => (find_bytes(tensor, 8)?, find_varint(tensor, 2)?),
-            (11, Value::Bytes(info)) => {
-                let kind = find_bytes(info, 2)?.unwrap_or_default();
-                let tensor = find_bytes(kind, 1)?.unwrap_or_default();
-                (find_bytes(info, 1)?, find_varint(tensor, 1)?)
-            }
-            _ => continue,
-        };
-        if let (Some(name), Some(code)) = (name, code) {
-            types.insert(name.to_vec(), code);
+        if let (1, Value::Bytes(bytes)) = field? {
+            let node = Node::parse(bytes)?;
+            names.extend(node.inputs);
+            names.extend(node.outputs);
         }
     }
-    Ok(types)
+    Ok(names)
 }
 
-/// Nodes stand in the order in which they run, so that the types of a node's inputs are known before it.
-fn note_types(node: &Node<'_>, types: &mut BTreeMap<Vec<u8>, u64>) {
-    let of = |index: usize, types: &BTreeMap<Vec<u8>, u64>| {
-        node.inputs.get(index).and_then(|name| types.get(*name).copied())
+/// The nodes that take the place of a `Concat` of such elements.
+fn lower_concat(concat: &[u8], node: &Node<'_>, element: ElementCode, taken: &HashSet<&str>) -> Result<Vec<Vec<u8>>> {
+    let output = node.outputs.first().copied().unwrap_or_default();
+    let name = |what: &str| {
+        let mut name = format!("{output}:{what}");
+        while taken.contains(name.as_str()) {
+            name.push('\'');
+        }
+        name
     };
-    let code = if node.op == b"QuantizeLinear" {
-        // The type is the zero point's; without one it is uint8.
-        Some(of(2, types).unwrap_or(UINT8))
-    } else if KEEP_TYPE.iter().any(|op| op.as_bytes() == node.op) {
-        of(0, types)
-    } else if node.op == b"Cast" {
-        node.rest.iter().find_map(|(number, value)| match (number, value) {
-            (5, Value::Bytes(attribute)) => find_varint(attribute, 3).ok().flatten(),
-            _ => None,
-        })
-    } else {
-        None
-    };
-    if let Some(code) = code {
-        for name in &node.outputs {
-            types.insert(name.to_vec(), code);
+    let wide_output = name("int32");
+    let wide_inputs: Vec<String> = (0..node.inputs.len()).map(|i| name(&format!("int32:{i}"))).collect();
+    let mut nodes: Vec<Vec<u8>> = node
+        .inputs
+        .iter()
+        .zip(&wide_inputs)
+        .map(|(input, wide)| cast(input, wide, INT32))
+        .collect();
+    let mut wide: Vec<u8> = wide_inputs
+        .iter()
+        .flat_map(|input| bytes(1, input.as_bytes()))
+        .collect();
+    put_bytes(&mut wide, 2, wide_output.as_bytes());
+    for field in Fields::new(concat).whole() {
+        let (number, _, whole) = field?;
+        if number > 2 {
+            wide.extend_from_slice(whole);
         }
     }
+    nodes.push(wide);
+    nodes.push(cast(&wide_output, output, element));
+    Ok(nodes)
 }
 
-fn put_concat(out: &mut Vec<u8>, node: &Node<'_>) -> Result<()> {
-    let Some(&result) = node.outputs.first() else {
-        return Err(Error::new(ErrorCode::Model, "a Concat of the graph has no output"));
-    };
-    let name = |suffix: String| [result, suffix.as_bytes()].concat();
-    let wide = name("/int32".to_owned());
-    let mut inputs = Vec::new();
-    for (index, input) in node.inputs.iter().enumerate() {
-        let cast = name(format!("/int32_{index}"));
-        put_bytes(out, 1, &cast_node(input, &cast, INT32));
-        inputs.push(cast);
-    }
-    let mut concat = Vec::new();
-    for input in &inputs {
-        put_bytes(&mut concat, 1, input);
-    }
-    put_bytes(&mut concat, 2, &wide);
-    put_bytes(&mut concat, 4, node.op);
-    for &(number, value) in &node.rest {
-        put(&mut concat, number, value)?;
-    }
-    put_bytes(out, 1, &concat);
-    put_bytes(out, 1, &cast_node(&wide, result, UINT8));
-    Ok(())
+fn cast(input: &str, output: &str, element: ElementCode) -> Vec<u8> {
+    // An attribute of the type INT, which is number 2.
+    let to = [bytes(1, b"to"), integer(3, element), integer(20, 2)].concat();
+    [
+        bytes(1, input.as_bytes()),
+        bytes(2, output.as_bytes()),
+        bytes(4, b"Cast"),
+        bytes(5, &to),
+    ]
+    .concat()
 }
 
-fn cast_node(input: &[u8], output: &[u8], to: u64) -> Vec<u8> {
-    const INT_ATTRIBUTE: u64 = 2;
-    let mut attribute = Vec::new();
-    put_bytes(&mut attribute, 1, b"to");
-    put_varint(&mut attribute, 3, to);
-    put_varint(&mut attribute, 20, INT_ATTRIBUTE);
-    let mut node = Vec::new();
-    put_bytes(&mut node, 1, input);
-    put_bytes(&mut node, 2, output);
-    // A name of its own: the name of what it makes.
-    put_bytes(&mut node, 3, output);
-    put_bytes(&mut node, 4, b"Cast");
-    put_bytes(&mut node, 5, &attribute);
-    node
-}
-
-fn find_bytes(message: &[u8], number: u64) -> Result<Option<&[u8]>> {
-    for field in Fields::new(message) {
-        match field? {
-            (found, Value::Bytes(bytes)) if found == number => return Ok(Some(bytes)),
-            _ => {}
-        }
-    }
-    Ok(None)
-}
-
-fn find_varint(message: &[u8], number: u64) -> Result<Option<u64>> {
-    for field in Fields::new(message) {
-        match field? {
-            (found, Value::Varint(value)) if found == number => return Ok(Some(value)),
-            _ => {}
-        }
-    }
-    Ok(None)
-}
-
-fn put(out: &mut Vec<u8>, number: u64, value: Value<'_>) -> Result<()> {
-    match value {
-        Value::Varint(value) => put_varint(out, number, value),
-        Value::Bytes(bytes) => put_bytes(out, number, bytes),
-        // Models, graphs and nodes have none of their own.
-        Value::Fixed => {
-            return Err(Error::new(
-                ErrorCode::Model,
-                "the model file has a field that ONNX does not have",
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn put_varint(out: &mut Vec<u8>, number: u64, value: u64) {
-    put_number(out, number << 3);
-    put_number(out, value);
-}
-
-fn put_bytes(out: &mut Vec<u8>, number: u64, bytes: &[u8]) {
-    put_number(out, number << 3 | 2);
-    put_number(out, bytes.len() as u64);
-    out.extend_from_slice(bytes);
-}
-
-fn put_number(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
+#[cfg(test)]
+mod tests;

@@ -221,6 +221,9 @@ suite('files', () => {
 
   test('settings that are not known are refused', async (context) => {
     const { folder } = writeModelFolder(temporaryFolder(context));
+    for (const threads of [0, 1025]) {
+      await rejects(loadModel(folder, MODEL_FILE, { ...DEFAULT_SETTINGS, threads }), UsageError, /threads are not/);
+    }
     await rejects(loadModel(folder, MODEL_FILE, { ...DEFAULT_SETTINGS, provider: 'tpu' }), UnsupportedError, /tpu/);
     await rejects(
       loadModel(folder, MODEL_FILE, { ...DEFAULT_SETTINGS, graphOptimization: 'most' }),

@@ -42,9 +42,16 @@ impl Default for SessionOptions {
 }
 
 impl SessionOptions {
+    /// The most threads that are started: more would only take memory.
+    pub const MAX_THREADS: u32 = 1024;
+
     /// # Errors
-    /// `unsupported` for a provider that is not known.
-    pub(super) fn check_provider(&self) -> Result<()> {
+    /// `usage` for no threads or too many, `unsupported` for a provider that is not known.
+    pub(super) fn check(&self) -> Result<()> {
+        if !(1..=Self::MAX_THREADS).contains(&self.threads) {
+            let message = format!("{} threads are not 1 to {}", self.threads, Self::MAX_THREADS);
+            return Err(Error::new(ErrorCode::Usage, message).with_hint("give as many as the machine has cores"));
+        }
         if self.provider == "cpu" {
             return Ok(());
         }
@@ -83,7 +90,7 @@ impl OrtSession {
     /// `unsupported` for another provider, `model` when the bytes are no ONNX model or not a decoder that can be driven,
     /// `vocabulary` when its logits are of another width than `config` says.
     pub fn load(runtime: &Runtime, model: &[u8], config: &ModelConfig, options: &SessionOptions) -> Result<Self> {
-        options.check_provider()?;
+        options.check()?;
         let facts = GraphFacts::parse(model)?;
         facts.check_one_file()?;
         let session = builder(runtime, options)
@@ -241,7 +248,7 @@ fn builder(runtime: &Runtime, options: &SessionOptions) -> ort::Result<SessionBu
     // No spinning: several runners share the machine, and a thread that waits busily takes the others' time.
     Ok(SessionBuilder::new(runtime.environment())?
         .with_auto_device(AutoDevicePolicy::PreferCPU)?
-        .with_intra_threads(options.threads.max(1) as usize)?
+        .with_intra_threads(options.threads as usize)?
         .with_inter_threads(1)?
         .with_parallel_execution(false)?
         .with_optimization_level(level)?

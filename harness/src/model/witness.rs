@@ -54,7 +54,7 @@ impl RtenSession {
     /// `unsupported` for a graph that is not exact, for one with a fixed sequence length and for another provider; `model` when the
     /// bytes are no ONNX model or not a decoder that can be driven; `vocabulary` when its logits are of another width than `config` says.
     pub fn load(model: &[u8], config: &ModelConfig, options: &SessionOptions) -> Result<Self> {
-        options.check_provider()?;
+        options.check()?;
         let facts = GraphFacts::parse(model)?;
         let exactness = read_exactness(&facts.metadata, facts.ops.keys());
         if !exactness.exact {
@@ -86,7 +86,7 @@ impl RtenSession {
             model,
             input_ids,
             output_ids,
-            threads: Arc::new(ThreadPool::with_num_threads(options.threads.max(1) as usize)),
+            threads: Arc::new(ThreadPool::with_num_threads(options.threads as usize)),
             signature,
             declarations,
             facts,

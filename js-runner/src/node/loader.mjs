@@ -45,6 +45,8 @@ import { libraryVersions, openSession, openTokenizer } from './transformers.mjs'
  *   inspection: Inspection, dispose: () => Promise<void> }} LoadedModel
  */
 
+/** The most threads that are started: more would only take memory. */
+const MAX_THREADS = 1024;
 /** @type {Readonly<SessionSettings>} */
 export const DEFAULT_SETTINGS = Object.freeze({ threads: 1, provider: 'cpu', graphOptimization: 'all' });
 const PROVIDERS = ['cpu'];
@@ -159,7 +161,10 @@ async function loadSession(path, modelFile, bytes, config, settings) {
 }
 
 /** @param {SessionSettings} settings */
-function checkSettings({ provider, graphOptimization }) {
+function checkSettings({ threads, provider, graphOptimization }) {
+  if (!(threads >= 1 && threads <= MAX_THREADS)) {
+    throw new UsageError(`${threads} threads are not 1 to ${MAX_THREADS}`, 'give as many as the machine has cores');
+  }
   if (!PROVIDERS.includes(provider)) {
     throw new UnsupportedError(`there is no provider "${provider}" here`, `use one of ${PROVIDERS.join(', ')}`);
   }

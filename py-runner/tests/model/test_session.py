@@ -9,11 +9,10 @@ import onnx
 import onnxruntime
 import pytest
 
-from llmzip.errors import InternalError, ModelError, UnsupportedError, VocabularyError
+from llmzip.errors import InternalError, ModelError, UnsupportedError, UsageError, VocabularyError
 from llmzip.model.context import ContextPolicy, Plan, rows_of_known_tokens
 from llmzip.model.exactness import Exactness
 from llmzip.model.graph import BatchPolicy, TensorInfo, has_external_data
-from llmzip.model.exactness import Exactness
 from llmzip.model.session import Session, SessionSettings, container_fingerprint
 from llmzip.model.signature import read_signature
 from support.graphs import CONFIG, HEAD_SIZE, VOCAB, Traits, graph
@@ -201,6 +200,9 @@ def test_a_static_graph_refuses_lanes_at_once() -> None:
 
 
 def test_unknown_settings() -> None:
+    for threads in (0, 1025):
+        with pytest.raises(UsageError, match=f"{threads} threads"):
+            open_graph(Traits(), threads=threads)
     with pytest.raises(UnsupportedError, match="provider 'cuda'"):
         open_graph(Traits(), provider="cuda")
     with pytest.raises(UnsupportedError, match="optimization 'most'"):

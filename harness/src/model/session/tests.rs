@@ -259,6 +259,8 @@ fn what_does_not_belong_together_is_refused() {
     check(ErrorCode::Setup, &|options, _| {
         options.model_file = "none.onnx".to_owned()
     });
+    check(ErrorCode::Usage, &|options, _| options.session.threads = 0);
+    check(ErrorCode::Usage, &|options, _| options.session.threads = 1025);
     check(ErrorCode::Unsupported, &|options, _| {
         options.session.provider = "cuda".to_owned()
     });

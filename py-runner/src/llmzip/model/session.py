@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from llmzip.errors import InternalError, ModelError, UnsupportedError
+from llmzip.errors import InternalError, ModelError, UnsupportedError, UsageError
 from llmzip.model.exactness import RULES_VERSION, Exactness
 from llmzip.model.graph import GraphView, graph_exactness, has_external_data, opset_and_ops, tensor_info
 from llmzip.model.signature import IDS, LOGITS, MASK, POSITIONS, read_signature
@@ -28,6 +28,7 @@ GRAPH_OPTIMIZATION = {
 }
 ARCHITECTURES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 LOG_ERRORS_ONLY = 3
+MAX_THREADS = 1024
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,8 @@ class Session:
 
     @staticmethod
     def _open(content: bytes, settings: SessionSettings) -> onnxruntime.InferenceSession:
+        if not 1 <= settings.threads <= MAX_THREADS:
+            raise UsageError(f"{settings.threads} threads are not 1 to {MAX_THREADS}", "give as many as the machine has cores")
         if settings.provider not in PROVIDERS:
             raise UnsupportedError(
                 f"there is no provider {settings.provider!r} here", f"use one of {', '.join(PROVIDERS)}"

@@ -138,7 +138,9 @@ class Session:
     @staticmethod
     def _open(content: bytes, settings: SessionSettings) -> onnxruntime.InferenceSession:
         if not 1 <= settings.threads <= MAX_THREADS:
-            raise UsageError(f"{settings.threads} threads are not 1 to {MAX_THREADS}", "give as many as the machine has cores")
+            raise UsageError(
+                f"{settings.threads} threads are not 1 to {MAX_THREADS}", "give as many as the machine has cores"
+            )
         if settings.provider not in PROVIDERS:
             raise UnsupportedError(
                 f"there is no provider {settings.provider!r} here", f"use one of {', '.join(PROVIDERS)}"

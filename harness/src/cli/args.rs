@@ -1,5 +1,6 @@
 //! Owns the grammar of the command line, as the user types it.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -31,6 +32,12 @@ pub enum Command {
     Conform(Box<ConformArguments>),
     /// Hold this machine to what the models gave elsewhere, or record it anew.
     Golden(GoldenArguments),
+    /// Make an ONNX graph of a checkpoint: `--exact SOURCE`, or `--help` for more.
+    #[command(disable_help_flag = true)]
+    Quantize(PythonArguments),
+    /// Tell whether a graph gives the same bits in every engine: `check MODEL`, or `--help` for more.
+    #[command(disable_help_flag = true)]
+    Exact(PythonArguments),
     /// Make the Python and Node environments; `conform` does it by itself.
     Setup(SetupArguments),
     /// Say what is there, what is missing and how to get it.
@@ -39,6 +46,14 @@ pub enum Command {
     Runner,
     /// Try a runner: every operation once, each answer checked.
     Smoke(SmokeArguments),
+}
+
+/// Words for the Python package, which knows them.
+#[derive(Debug, Args)]
+pub struct PythonArguments {
+    /// What is handed on.
+    #[arg(value_name = "ARGUMENT", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub words: Vec<OsString>,
 }
 
 /// Which model, and how it is run.

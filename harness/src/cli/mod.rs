@@ -5,6 +5,7 @@ mod args;
 mod conform;
 mod doctor;
 mod golden;
+mod graphs;
 mod inspect;
 mod model;
 mod output;
@@ -60,6 +61,8 @@ fn run(arguments: &Arguments, output: &Output) -> crate::Result<u8> {
         Command::Inspect(options) => inspect::run(options, output),
         Command::Conform(options) => conform::run(options, output),
         Command::Golden(options) => golden::run(options, output),
+        Command::Quantize(words) => graphs::run("quantize", words, output),
+        Command::Exact(words) => graphs::run("exact", words, output),
         Command::Setup(options) => setup::run(options, output),
         Command::Doctor => doctor::run(output),
         Command::Runner => runner::run(),

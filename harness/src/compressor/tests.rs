@@ -8,6 +8,7 @@ use crate::container::layout::{CodedFrame, End, Frame, StoredFrame};
 use crate::container::reader::ContainerReader;
 use crate::golden::synthetic::{SYNTHETIC_START_TOKEN, SyntheticModel, ToyTokenizer};
 use crate::model::context::ContextPolicy;
+use crate::model::exactness::Exactness;
 use crate::model::source::{Logits, LogitsSource, LogitsType, Tokenize};
 
 const PROSE: &str = "lanes are decoded in lockstep, frames one after another; ";
@@ -324,6 +325,22 @@ fn a_container_of_another_model_is_refused() {
 }
 
 #[test]
+fn eps_0_is_for_exact_sources_alone() {
+    let plain = PROSE.repeat(4);
+    let still = || Moved {
+        model: SyntheticModel::new(),
+        logits: Vec::new(),
+        noise: 0.0,
+    };
+    let error = compress_with(&mut still(), plain.as_bytes(), &options()).unwrap_err();
+    assert_eq!(error.code, ErrorCode::Unsupported, "{error}");
+    let (container, _) = compress_with(&mut SyntheticModel::new(), plain.as_bytes(), &options()).unwrap();
+    let (decoded, result) = decompress_with(&mut still(), &container);
+    assert_eq!(result.unwrap_err().code, ErrorCode::Unsupported);
+    assert!(decoded.is_empty());
+}
+
+#[test]
 fn a_container_of_another_vocabulary_is_refused() {
     struct Larger(SyntheticModel);
     impl LogitsSource for Larger {
@@ -335,6 +352,9 @@ fn a_container_of_another_vocabulary_is_refused() {
         }
         fn allows_batch(&self) -> bool {
             true
+        }
+        fn exactness(&self) -> Exactness {
+            self.0.exactness()
         }
         fn reset(&mut self, batch: usize) -> Result<()> {
             self.0.reset(batch)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from llmzip.exact import OPS, Rule, check
 from llmzip.model.exactness import EXACT_OPS
 from quantize import llama
+from support.paths import REPOSITORY
 
 from . import graphs
 from .breaks import BREAKS, Break
@@ -139,3 +141,11 @@ def test_sums_of_floats_to_the_last_addend(addends: int, safe: bool) -> None:
     """1,024 squares of 128 are 2^24 units."""
     report = check(largest_sum(addends))
     assert [each.node for each in report.violations] == ([] if safe else ["sum"])
+
+
+def test_the_rules_are_those_of_the_document() -> None:
+    text = (REPOSITORY / "EXACT.md").read_text(encoding="utf-8")
+    codes = re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)
+    assert codes == [rule.value for rule in Rule]
+    listed = text.partition("### The ops\n")[2].partition(";")[0]
+    assert {op.strip() for op in listed.split(",")} == set(OPS)

@@ -43,6 +43,8 @@ enum Fault {
     None,
     /// One logit of the tenth row is off by 0.001.
     WrongLogit,
+    /// One logit of the tenth row is off by a millionth.
+    SlightLogit,
     /// One logit of the tenth row is NaN.
     NotFinite,
     /// The coded log-probs are off.
@@ -95,6 +97,9 @@ struct Arguments {
     /// The version of the runtime that the fingerprint claims.
     #[arg(long, default_value = "1.0")]
     runtime_version: String,
+    /// Says that its graph is exact.
+    #[arg(long)]
+    exact: bool,
 }
 
 struct Fake {
@@ -236,6 +241,7 @@ impl Fake {
                 if row == 9 && token == 5 {
                     match self.fault {
                         Fault::WrongLogit => logit += 0.001,
+                        Fault::SlightLogit => logit += 1e-6,
                         Fault::NotFinite => logit = f32::NAN,
                         _ => {}
                     }
@@ -341,7 +347,7 @@ impl Handler for Fake {
                 "opset": {"": 21},
                 "ops": {"Add": 1},
                 "batch_policy": {"batch": "dynamic", "reason": "dimension 0 is symbolic everywhere"},
-                "exactness": {"exact": false, "reason": "the graph does not say that it is exact"},
+                "exactness": {"exact": self.arguments.exact, "reason": "a fake has no graph"},
                 "provider": "cpu",
             })),
             "tokenize" => {

@@ -6,7 +6,7 @@
 mod support;
 
 use llmzip::ErrorCode;
-use llmzip::compare::classes::PairVerdict;
+use llmzip::compare::classes::{PairClass, PairVerdict};
 use llmzip::report::{Report, RunnerStatus};
 
 /// What a fault must lead to.
@@ -141,6 +141,50 @@ fn a_divergence_names_its_place() {
     assert_eq!((place.position, place.token), (9, 5));
     assert_eq!(pair.stats.worst.map(|worst| worst.position), Some(9));
     assert!(pair.stats.smallest_tolerance > 9e-4 && pair.stats.smallest_tolerance <= 1e-3);
+}
+
+/// A run of two fakes, and its pairs' verdicts between the two.
+fn two(left: &[&str], right: &[&str]) -> (Report, Vec<PairVerdict>) {
+    let report = support::run(vec![support::member("left", left), support::member("right", right)]);
+    let between = report.pairs.iter().filter(|pair| pair.left != pair.right);
+    let verdicts = between.map(|pair| pair.verdict).collect();
+    (report, verdicts)
+}
+
+#[test]
+fn an_exact_graph_has_the_same_bits_in_every_plan_or_diverges() {
+    let slight = ["--fault", "slight-logit"];
+    let (report, between) = two(&[], &slight);
+    assert_eq!(between, [PairVerdict::Within; 3], "the tolerance allows a millionth");
+    assert_eq!(report.exit_code(), 0);
+
+    let (report, between) = two(&["--exact"], &["--exact", "--fault", "slight-logit"]);
+    assert_eq!(between, [PairVerdict::Diverged; 5]);
+    assert_eq!(report.exit_code(), 1);
+
+    let (report, between) = two(&["--exact"], &["--exact", "--runtime-version", "2.0"]);
+    assert_eq!(between, [PairVerdict::BitExact; 5]);
+    assert!(report.pairs.iter().all(|pair| pair.class == PairClass::Exact));
+    let inside: Vec<&str> = report
+        .pairs
+        .iter()
+        .filter(|pair| pair.left == "right" && pair.right == "right")
+        .map(|pair| pair.plan.as_str())
+        .collect();
+    assert_eq!(inside, ["prefill ~ step", "prefill ~ chunks", "lanes ~ lanes-prefill"]);
+    assert_eq!(report.exit_code(), 0);
+}
+
+#[test]
+fn runners_that_do_not_agree_whether_a_graph_is_exact_fail_a_check() {
+    let (report, _) = two(&["--exact"], &[]);
+    let failed: Vec<_> = report.checks.iter().filter(|check| !check.ok).collect();
+    assert_eq!(failed.len(), 1, "{failed:#?}");
+    assert_eq!(
+        (failed[0].runner.as_str(), failed[0].name.as_str()),
+        ("right", "graph view")
+    );
+    assert!(failed[0].detail.contains("exactness"), "{}", failed[0].detail);
 }
 
 #[test]

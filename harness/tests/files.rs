@@ -105,11 +105,41 @@ fn a_file_that_is_there_is_replaced_when_asked() {
 }
 
 #[test]
+fn eps_0_is_for_the_exact_variant_alone() {
+    if !has_runtime() {
+        return;
+    }
+    check_round_trip(&["--variant", "exact", "--lanes", "3", "--eps", "0"]);
+    let folder = tempfile::tempdir().unwrap();
+    let input = write(folder.path().join("plain"), &plain());
+    let output = text(&folder.path().join("packed"));
+    let ended = run(&["compress", &input, "-o", &output, "--variant", "q4", "--eps", "0"]);
+    ended.check(
+        1,
+        "error[unsupported]: eps 0 relies on logits that are the same bits everywhere, but the graph does not say",
+    );
+    assert!(
+        ended
+            .stderr
+            .contains("use the model's variant exact, or an eps above 0")
+    );
+    assert_eq!(names(folder.path()), ["plain"], "nothing is left");
+}
+
+#[test]
 fn inspect_says_the_same_in_text_and_json() {
     if !has_runtime() {
         return;
     }
-    for (variant, cache) in [("q4f16", "float16"), ("q4", "float32")] {
+    for (variant, cache, exact) in [
+        (
+            "exact",
+            "uint8",
+            "yes (the graph says so (llmzip.exact 1) and has only exact ops)",
+        ),
+        ("q4f16", "float16", "no (the graph does not say that it is exact)"),
+        ("q4", "float32", "no (the graph does not say that it is exact)"),
+    ] {
         let json = run(&["inspect", "--variant", variant, "--json"]);
         json.check(0, "");
         let view: InspectResult = serde_json::from_slice(&json.stdout).unwrap();
@@ -118,6 +148,7 @@ fn inspect_says_the_same_in_text_and_json() {
         assert!(shown.starts_with(&format!(
             "model: tiny, onnx/model_{variant}.onnx\nprovider: cpu\nbatch: dynamic ("
         )));
+        assert!(shown.contains(&format!("\nexact: {exact}\n")), "{shown}");
         for tensor in view.inputs.iter().chain(&view.outputs) {
             assert!(shown.contains(&format!("\n  {} ", tensor.name)), "{shown}");
         }

@@ -28,14 +28,19 @@ fn bad() -> Report {
     ])
 }
 
-/// Every form of a report; what differs from run to run is replaced by text of the same width.
-fn check(name: &str, report: &Report) {
+/// Holds a report's JSON to its schema.
+fn check_json(report: &Report) {
     let json: Value = serde_json::from_str(&json::render(report).unwrap()).unwrap();
     let errors: Vec<String> = schema()
         .iter_errors(&json)
         .map(|error| format!("{}: {error}", error.instance_path()))
         .collect();
     assert_eq!(errors, Vec::<String>::new());
+}
+
+/// Every form of a report; what differs from run to run is replaced by text of the same width.
+fn check(name: &str, report: &Report) {
+    check_json(report);
     with_settings!({filters => vec![
         (r"in \d+\.\d s", "in 0.0 s"),
         (r#"uuid="[^"]*""#, r#"uuid="UUID""#),
@@ -60,6 +65,16 @@ fn a_report_in_which_much_does_not_hold() {
     let report = bad();
     assert_eq!(report.exit_code(), 4);
     check("bad", &report);
+}
+
+#[test]
+fn a_report_of_an_exact_graph() {
+    let runners = ["left", "right"].map(|name| support::member(name, &["--exact"]));
+    let report = support::run(runners.into());
+    check_json(&report);
+    let text = terminal::render(&report, false);
+    assert!(text.contains("  dynamic  yes\n"), "{text}");
+    assert!(text.contains("  lanes ~ lanes-prefill  exact  "), "{text}");
 }
 
 #[test]

@@ -182,7 +182,7 @@ pub struct ConformArguments {
     /// Run only these variants (such as q4); exact and q4f16 unless given, all with --thorough.
     #[arg(long, value_name = "NAME")]
     pub variant: Vec<String>,
-    /// Run only these runners: rust, python, node, or one added by --runner.
+    /// Run only these runners: rust, python, node, rust-rten, or one added by --runner.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub only: Vec<String>,
     /// Fail if one of these runners does not take part.

@@ -173,3 +173,24 @@ fn check_writable(path: &Path) -> Result<()> {
         .map(drop)
         .map_err(|source| Error::io("write into", folder, &source))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing::repository;
+
+    #[test]
+    fn the_standard_variants_are_run_unless_others_are_named() {
+        let models = Models::find(repository()).unwrap();
+        let check = |variants: &[&str], thorough: bool, expected: &[&str]| {
+            let variants: Vec<String> = variants.iter().map(ToString::to_string).collect();
+            let targets = targets_of(&models, "tiny", &variants, thorough).unwrap();
+            let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+            assert_eq!(names, expected);
+        };
+        check(&[], false, &["tiny/exact", "tiny/q4f16"]);
+        check(&[], true, &["tiny/exact", "tiny/q4f16", "tiny/q4"]);
+        check(&["q4"], false, &["tiny/q4"]);
+        check(&["q4"], true, &["tiny/q4"]);
+    }
+}

@@ -34,9 +34,8 @@ pub struct DecompressSummary {
 ///
 /// # Errors
 /// `integrity` when the container is another model's or tokenizer's, `vocabulary` when its vocabulary is not the source's, `unsupported`
-/// when its eps is 0 and the source is not exact, `format`
-/// when it is damaged, `divergence` when it is intact but the source's logits are not the writer's, `io`, and those of the
-/// source, the tokenizer and `on_progress`.
+/// when its eps is 0 and the source is not exact, `format` when it is damaged, `divergence` when it is intact but the source's logits
+/// are not the writer's, `io`, and those of the source, the tokenizer and `on_progress`.
 pub fn decompress<R, S, T>(
     mut container: ContainerReader<R>,
     mut output: impl Write,

@@ -60,8 +60,8 @@ pub struct CompressSummary {
 /// Compresses all of `input` into a container on `output`.
 ///
 /// # Errors
-/// `usage` for options outside their limits, `unsupported` for eps 0 with a source that is not exact, `vocabulary` when the tokenizer's ids are not the source's, `io`, and those of the source,
-/// the tokenizer and `on_progress`. What was written until then is no container.
+/// `usage` for options outside their limits, `unsupported` for eps 0 with a source that is not exact, `vocabulary` when the tokenizer's
+/// ids are not the source's, `io`, and those of the source, the tokenizer and `on_progress`. What was written until then is no container.
 pub fn compress<S, T>(
     input: impl Read,
     output: impl Write,
@@ -232,15 +232,16 @@ where
         let plan = writer_plan(self.source, self.options.lanes);
         let ranges = lane_ranges(tokens.len(), plan.lanes);
         let mut lanes = vec![LanePaths::default(); ranges.len()];
-        let mut nats = 0.0;
+        // By lane, so that the sum does not depend on the plan.
+        let mut nats = vec![0.0; ranges.len()];
         rows_of_known_tokens(self.source, self.options.context, plan, tokens, |lane, index, row| {
             let id = tokens[ranges[lane].start + index];
             tree.take_row(row)?;
             lanes[lane].push(tree, id);
-            nats -= tree.log_prob(row, id);
+            nats[lane] -= tree.log_prob(row, id);
             progress.done += 1;
             on_progress(*progress)
         })?;
-        Ok((lanes, nats / std::f64::consts::LN_2))
+        Ok((lanes, nats.iter().sum::<f64>() / std::f64::consts::LN_2))
     }
 }

@@ -43,10 +43,14 @@ path = "onnx/model_q4f16.onnx"
 
 /// A folder with a manifest and the model's files, the ONNX files being empty.
 fn on_disk() -> (tempfile::TempDir, Models) {
+    with_manifest(MANIFEST)
+}
+
+fn with_manifest(manifest: &str) -> (tempfile::TempDir, Models) {
     let folder = tempfile::tempdir().unwrap();
     let models = folder.path().join("models");
     std::fs::create_dir_all(models.join("small/onnx")).unwrap();
-    std::fs::write(models.join("manifest.toml"), MANIFEST).unwrap();
+    std::fs::write(models.join("manifest.toml"), manifest).unwrap();
     std::fs::write(models.join("small/tokenizer.json"), "abc").unwrap();
     std::fs::write(models.join("small/onnx/model_q4.onnx"), "").unwrap();
     let found = Models::find(&models.join("small")).unwrap();
@@ -109,6 +113,26 @@ fn a_model_is_found_by_name_folder_and_hash() {
     );
     assert_eq!(models.by_sha256(Hash::of(b"")).unwrap().variant, "q4");
     assert_eq!(models.by_sha256(Hash::of(b"abc")), None, "the tokenizer is no variant");
+}
+
+#[test]
+fn the_exact_variant_is_the_default_then_q4f16_then_the_first() {
+    let variants = |names: &[&str]| {
+        let (head, rest) = MANIFEST.split_once("[[model.variant]]").unwrap();
+        let files = rest.split_once("[[model.file]]").unwrap().1;
+        // The ONNX file that is there, under several names.
+        let variant = |name: &&str| {
+            format!(
+                "[[model.variant]]\ndtype = '{name}'\nfile = 'onnx/model_q4.onnx'\nactivation = 'float32'\neps = '5e-5'\n"
+            )
+        };
+        let variants: String = names.iter().map(variant).collect();
+        let (_folder, models) = with_manifest(&format!("{head}{variants}[[model.file]]{files}"));
+        models.choose("small", None).unwrap().variant
+    };
+    assert_eq!(variants(&["q4", "q4f16", "exact"]), "exact");
+    assert_eq!(variants(&["q4", "q4f16"]), "q4f16");
+    assert_eq!(variants(&["q8", "q4"]), "q8");
 }
 
 #[test]

@@ -256,3 +256,29 @@ fn another_vocabulary_is_refused_even_where_the_graph_leaves_it_open() {
         assert_eq!(error.code, ErrorCode::Vocabulary);
     }
 }
+
+#[test]
+fn a_graph_is_exact_as_its_file_says() {
+    let check = |exact: Option<&'static str>, expected: bool, reason: &str| {
+        let declarations = Declarations {
+            exact,
+            ..Declarations::default()
+        };
+        let Some(session) = load(&declarations) else { return };
+        let session = session.unwrap();
+        let found = session.exactness();
+        assert_eq!((found.exact, found.reason.as_str()), (expected, reason));
+        assert_eq!(session.view().unwrap().exactness, found);
+    };
+    check(
+        Some("1"),
+        true,
+        "the graph says so (llmzip.exact 1) and has only exact ops",
+    );
+    check(None, false, "the graph does not say that it is exact");
+    check(
+        Some("2"),
+        false,
+        "the graph follows version 2 of the rules, which this runner does not know",
+    );
+}

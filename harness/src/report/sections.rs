@@ -254,10 +254,12 @@ fn matrix(report: &Report) -> Section {
                 .iter()
                 .filter(|trip| &trip.model == model && &trip.encoder == encoder && &&trip.decoder == decoder);
             let (held, all) = trips.fold((0, 0), |(held, all), trip| (held + usize::from(trip.ok), all + 1));
-            row.push(toned(
-                format!("{held}/{all}"),
-                if held == all { Tone::Good } else { Tone::Bad },
-            ));
+            row.push(match all {
+                // Nothing was read: the runner is not there for this graph.
+                0 => plain("-"),
+                _ if held == all => toned(format!("{held}/{all}"), Tone::Good),
+                _ => toned(format!("{held}/{all}"), Tone::Bad),
+            });
         }
         rows.push(row);
     }

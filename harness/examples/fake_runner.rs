@@ -79,6 +79,8 @@ enum Fault {
     FailsToRead,
     /// Skips `inspect` and `decompress`.
     Skips,
+    /// Skips everything but `hello` and `bye`.
+    SkipsAll,
     /// Speaks another version of the protocol.
     OtherVersion,
     /// Starts a process that outlives it, then dies.
@@ -314,7 +316,11 @@ impl Handler for Fake {
             }
             _ => {}
         }
-        let skips = self.fault == Fault::Skips && (op == "inspect" || op == "decompress");
+        let skips = match self.fault {
+            Fault::Skips => op == "inspect" || op == "decompress",
+            Fault::SkipsAll => op != "hello" && op != "bye",
+            _ => false,
+        };
         if skips {
             return Ok(RawOutcome::Skipped(Skip {
                 reason: "not on a Sunday".to_owned(),

@@ -7,7 +7,7 @@ mod support;
 
 use llmzip::ErrorCode;
 use llmzip::compare::classes::PairVerdict;
-use llmzip::report::{Report, RunnerStatus};
+use llmzip::report::{Report, RunnerStatus, Verdict};
 
 /// What a fault must lead to.
 struct Expected {
@@ -245,6 +245,38 @@ fn skips_have_reasons_and_are_no_failures() {
         report.round_trips.iter().all(|trip| trip.decoder != "faulty"),
         "what was skipped is no row"
     );
+}
+
+#[test]
+fn a_run_that_compared_nothing_does_not_pass() {
+    let members = || vec![support::member("mute", &["--fault", "skips-all"])];
+    let report = support::run(members());
+    assert_eq!((report.exit_code(), report.verdict), (1, Verdict::Fail));
+    assert!(!report.skips.is_empty() && report.failures.is_empty());
+    let report = support::run_required(&["mute"], members());
+    assert_eq!((report.exit_code(), report.verdict), (3, Verdict::Fail));
+}
+
+#[test]
+fn a_required_runner_must_have_answered_something() {
+    let members = || {
+        vec![
+            support::member("left", &[]),
+            support::member("mute", &["--fault", "skips-all"]),
+        ]
+    };
+    assert_eq!(support::run_required(&["left"], members()).exit_code(), 0);
+    let report = support::run_required(&["left", "mute"], members());
+    assert_eq!(report.exit_code(), 3);
+    let failures: Vec<_> = report
+        .failures
+        .iter()
+        .map(|f| (f.runner.as_str(), f.error.code))
+        .collect();
+    assert_eq!(failures, [("mute", ErrorCode::Setup)]);
+    let status = |name: &str| report.runners.iter().find(|runner| runner.name == name).unwrap().status;
+    assert_eq!(status("left"), RunnerStatus::Ok);
+    assert_eq!(status("mute"), RunnerStatus::Failed);
 }
 
 #[cfg(unix)]

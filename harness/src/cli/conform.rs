@@ -63,6 +63,7 @@ fn settings(arguments: &ConformArguments, layout: &Layout) -> Result<Settings> {
     }
     Ok(Settings {
         sequence_tokens: arguments.tokens,
+        required: runners::required(arguments),
         threads: arguments.threads,
         graph_optimization: match arguments.graph_optimization.as_str() {
             "disabled" => GraphOptimization::Disabled,
@@ -82,6 +83,7 @@ pub(super) fn standard_settings(targets: Vec<Target>, layout: &Layout, thorough:
         sequence: inputs::sequence(),
         sequence_tokens: None,
         inputs: inputs::round_trip_inputs(&samples, thorough)?,
+        required: Vec::new(),
         threads: 1,
         graph_optimization: GraphOptimization::All,
         frame_bytes: FRAME_BYTES,

@@ -51,6 +51,10 @@ enum Fault {
     WrongToken,
     /// The logits file is cut short.
     ShortFile,
+    /// Its container is a link to a device that has no end.
+    EndlessContainer,
+    /// What it decompresses to is a pipe that nobody writes to.
+    PipedPlain,
     /// Replies carry another id.
     WrongId,
     /// Replies are no JSON.
@@ -271,7 +275,14 @@ impl Fake {
     fn compress(&self, request: &Compress) -> Result<RawOutcome> {
         let plain = read(&request.input_file)?;
         let container = [MARKER, &plain].concat();
-        write(&request.output_file, &container)?;
+        #[cfg(unix)]
+        if self.fault == Fault::EndlessContainer {
+            std::os::unix::fs::symlink("/dev/zero", &request.output_file)
+                .map_err(|source| Error::io("link", &request.output_file, &source))?;
+        }
+        if self.fault != Fault::EndlessContainer {
+            write(&request.output_file, &container)?;
+        }
         let ids: Vec<u32> = plain.iter().copied().map(u32::from).collect();
         done(CompressResult {
             plain_bytes: plain.len() as u64,
@@ -294,7 +305,12 @@ impl Fake {
         if self.fault == Fault::WrongBytes {
             plain.push(b'!');
         }
-        write(&request.output_file, &plain)?;
+        if self.fault == Fault::PipedPlain {
+            let made = std::process::Command::new("mkfifo").arg(&request.output_file).status();
+            made.map_err(|source| Error::io("make", &request.output_file, &source))?;
+        } else {
+            write(&request.output_file, &plain)?;
+        }
         let ids: Vec<u32> = honest.iter().copied().map(u32::from).collect();
         done(DecompressResult {
             plain_bytes: honest.len() as u64,

@@ -180,6 +180,23 @@ fn a_broken_runner_is_one_failed_row() {
     check("other-version", &runner(&[(ErrorCode::Runner, "hello")]));
 }
 
+#[cfg(unix)]
+#[test]
+fn what_a_runner_wrote_must_be_a_file() {
+    let runner = |failures| Expected {
+        exit_code: 5,
+        failures,
+        ..NOTHING
+    };
+    check("endless-container", &runner(&[(ErrorCode::Runner, "compress text")]));
+    // Two others wrote the same text, so that none of its three containers was read by this one; nor was what came after it.
+    let piped = Expected {
+        round_trips: 6,
+        ..runner(&[(ErrorCode::Runner, "decompress text by left")])
+    };
+    check("piped-plain", &piped);
+}
+
 #[test]
 fn integrity_comes_before_everything() {
     let integrity = Expected {

@@ -158,6 +158,22 @@ fn a_run_that_cannot_prove_what_was_asked_is_refused() {
 }
 
 #[test]
+fn a_report_that_cannot_be_written_is_told_before_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let there = text(folder.path());
+    let nowhere = text(&folder.path().join("none").join("report"));
+    for flag in ["--report", "--junit", "--markdown"] {
+        for (path, code) in [(&there, 2), (&nowhere, 1)] {
+            // A run would end with 3: its runner cannot be started.
+            let ended = conform("no-such-program-at-all", &[flag, path]);
+            ended.check(code, path);
+            assert!(ended.stdout.is_empty(), "{flag}: nothing was run");
+        }
+    }
+    assert!(names(folder.path()).is_empty());
+}
+
+#[test]
 fn a_runner_that_was_named_must_run() {
     let ended = conform("no-such-program-at-all", &[]);
     ended.check(3, "");

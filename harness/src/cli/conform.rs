@@ -9,7 +9,7 @@ use super::progress::{RunnerBars, SetupTalk};
 use super::runners;
 use crate::compare::Classes;
 use crate::conform::{self, Settings, Target, inputs};
-use crate::files::scratch_folder;
+use crate::files::{OutputFile, scratch_folder};
 use crate::model::fingerprint::GraphOptimization;
 use crate::model::provenance::{ModelChoice, Models};
 use crate::report::{json, junit, markdown, terminal};
@@ -157,12 +157,7 @@ pub fn seconds(flag: &str, value: f64) -> Result<Duration> {
         })
 }
 
+/// Makes the file's beginning where it will be made, and throws it away.
 fn check_writable(path: &Path) -> Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    tempfile::tempfile_in(folder)
-        .map(drop)
-        .map_err(|source| Error::io("write into", folder, &source))
+    OutputFile::create(path, true).map(drop)
 }

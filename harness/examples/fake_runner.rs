@@ -65,12 +65,16 @@ enum Fault {
     LiesAboutHash,
     /// Refuses the model's hash.
     Refuses,
+    /// Answers `hello` as if it had been interrupted.
+    Interrupted,
     /// Ends with code 3 when asked for log-probs.
     Dies,
     /// Never answers `logprobs`, and ignores the end of stdin and SIGTERM as far as it can.
     Hangs,
     /// Answers `logprobs` late, but tells of progress.
     SlowWithProgress,
+    /// Never answers `logprobs`, but tells of progress that is none, without end.
+    Treads,
     /// Writes to stdout between replies.
     PrintsToStdout,
     /// Writes megabytes to stderr.
@@ -218,6 +222,10 @@ impl Fake {
                     thread::sleep(Duration::from_millis(100));
                 }
             }
+            Fault::Treads => loop {
+                on_progress(Progress { done: 3, total: 6 })?;
+                thread::sleep(Duration::from_millis(20));
+            },
             Fault::EndlessLine => {
                 let block = vec![b'x'; 1 << 20];
                 while self.raw.write_all(&block).is_ok() {}
@@ -346,6 +354,7 @@ impl Handler for Fake {
             return done(json!({ "tokens": "many" }));
         }
         match op {
+            "hello" if self.fault == Fault::Interrupted => Err(Error::new(ErrorCode::Interrupted, "interrupted")),
             "hello" => done(HelloResult {
                 protocol: if self.fault == Fault::OtherVersion {
                     99

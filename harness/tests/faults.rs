@@ -170,6 +170,7 @@ fn a_broken_runner_is_one_failed_row() {
         ..NOTHING
     };
     check("dies", &runner(&[(ErrorCode::Runner, "logprobs prefill")]));
+    check("treads", &runner(&[(ErrorCode::Runner, "logprobs prefill")]));
     check("hangs", &runner(&[(ErrorCode::Runner, "logprobs prefill")]));
     check("endless-line", &runner(&[(ErrorCode::Runner, "logprobs prefill")]));
     check("short-file", &runner(&[(ErrorCode::Runner, "logprobs prefill")]));
@@ -177,6 +178,7 @@ fn a_broken_runner_is_one_failed_row() {
     check("wrong-shape", &runner(&[(ErrorCode::Runner, "tokenize")]));
     check("wrong-id", &runner(&[(ErrorCode::Runner, "hello")]));
     check("nonsense", &runner(&[(ErrorCode::Runner, "hello")]));
+    check("interrupted", &runner(&[(ErrorCode::Interrupted, "hello")]));
     check("other-version", &runner(&[(ErrorCode::Runner, "hello")]));
 }
 

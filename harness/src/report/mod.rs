@@ -254,7 +254,8 @@ impl Report {
         let failed_with = |codes: &[ErrorCode]| self.failures.iter().any(|failure| codes.contains(&failure.error.code));
         if failed_with(&[ErrorCode::Integrity, ErrorCode::Vocabulary]) {
             4
-        } else if failed_with(&[ErrorCode::Runner, ErrorCode::Internal]) {
+        } else if failed_with(&[ErrorCode::Runner, ErrorCode::Internal, ErrorCode::Interrupted]) {
+            // Where the user asked for the end there is no report: a runner that says so by itself is broken.
             5
         } else if failed_with(&[ErrorCode::Setup]) {
             3

@@ -39,7 +39,7 @@ pub struct CommandSpec {
 pub struct Timeouts {
     /// For `load`.
     pub load: Duration,
-    /// For every other request; progress starts it anew.
+    /// For every other request; getting further starts it anew.
     pub request: Duration,
     /// Between closing stdin, asking to terminate, and killing.
     pub grace: Duration,
@@ -142,22 +142,19 @@ impl ProcessRunner {
             self.timeouts.request
         };
         let mut started = Instant::now();
+        let mut furthest = 0;
         loop {
-            let heard = match self.replies.recv_timeout(TICK) {
+            let heard = self.replies.recv_timeout(TICK);
+            // Looked at whatever was heard: a runner that always talks is no excuse.
+            if let Err(error) = interrupt::check() {
+                self.broken = Some(error.clone());
+                self.stop();
+                return Err(error);
+            }
+            let heard = match heard {
                 Ok(heard) => heard,
                 Err(RecvTimeoutError::Timeout) => {
-                    if let Err(error) = interrupt::check() {
-                        self.broken = Some(error.clone());
-                        self.stop();
-                        return Err(error);
-                    }
-                    if started.elapsed() > limit {
-                        return Err(self.break_off(format!(
-                            "runner {} did not answer request {id} (`{op}`) within {} s",
-                            self.name,
-                            limit.as_secs_f64()
-                        )));
-                    }
+                    self.check_time(started, limit, id, op)?;
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => Heard::Closed,
@@ -168,11 +165,26 @@ impl ProcessRunner {
                 ReplyBody::Skip(skip) => return Ok(RawOutcome::Skipped(skip)),
                 ReplyBody::Error(error) => return Err(error),
                 ReplyBody::Progress(progress) => {
-                    started = Instant::now();
+                    if progress.done > furthest {
+                        furthest = progress.done;
+                        started = Instant::now();
+                    }
+                    self.check_time(started, limit, id, op)?;
                     on_progress(progress)?;
                 }
             }
         }
+    }
+
+    fn check_time(&mut self, started: Instant, limit: Duration, id: u64, op: &str) -> Result<()> {
+        if started.elapsed() <= limit {
+            return Ok(());
+        }
+        Err(self.break_off(format!(
+            "runner {} did not answer request {id} (`{op}`), nor get any further with it, within {} s",
+            self.name,
+            limit.as_secs_f64()
+        )))
     }
 
     fn send(&mut self, id: u64, op: &str, params: Value) -> Result<()> {

@@ -14,10 +14,11 @@ use crate::{Error, ErrorCode, Result};
 /// # Errors
 /// `io`.
 pub fn scratch_folder() -> Result<TempDir> {
-    tempfile::Builder::new()
-        .prefix("llmzip-")
-        .tempdir()
-        .map_err(|source| Error::io("make a scratch folder in", &std::env::temp_dir(), &source))
+    // Absolute, as the runners are told of it.
+    let parent = std::env::temp_dir();
+    std::path::absolute(&parent)
+        .and_then(|parent| tempfile::Builder::new().prefix("llmzip-").tempdir_in(parent))
+        .map_err(|source| Error::io("make a scratch folder in", &parent, &source))
 }
 
 /// Opens a file to read.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use process_wrap::std::{ChildWrapper, CommandWrap};
 use serde_json::Value;
 
-use super::lines::{Heard, Talk, read_lines};
+use super::lines::{Heard, Talk, quote, read_lines};
 use super::protocol::{Load, Operation, ReplyBody, ReplyLine, RequestLine};
 use super::{OnProgress, RawOutcome, Runner};
 use crate::interrupt;
@@ -19,9 +19,6 @@ use crate::{Error, ErrorCode, Result};
 
 /// How often a waiting orchestrator looks whether it was interrupted.
 const TICK: Duration = Duration::from_millis(50);
-
-/// The longest part of a broken line that a message quotes.
-const QUOTE_BYTES: usize = 200;
 
 /// How a runner's process is started.
 #[derive(Clone, Debug)]
@@ -146,11 +143,10 @@ impl ProcessRunner {
         loop {
             let heard = self.replies.recv_timeout(TICK);
             // Looked at whatever was heard: a runner that always talks is no excuse.
-            if let Err(error) = interrupt::check() {
+            interrupt::check().inspect_err(|error| {
                 self.broken = Some(error.clone());
                 self.stop();
-                return Err(error);
-            }
+            })?;
             let heard = match heard {
                 Ok(heard) => heard,
                 Err(RecvTimeoutError::Timeout) => {
@@ -265,11 +261,6 @@ impl ProcessRunner {
 
     #[cfg(windows)]
     fn terminate(&self) {}
-}
-
-fn quote(line: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&line[..line.len().min(QUOTE_BYTES)]);
-    format!("{text:?}{}", if line.len() > QUOTE_BYTES { " ..." } else { "" })
 }
 
 impl Runner for ProcessRunner {

@@ -53,6 +53,10 @@ enum Fault {
     WrongToken,
     /// The logits file is cut short.
     ShortFile,
+    /// Its container is a link to a device that has no end.
+    EndlessContainer,
+    /// What it decompresses to is a pipe that nobody writes to.
+    PipedPlain,
     /// Replies carry another id.
     WrongId,
     /// Replies are no JSON.
@@ -63,12 +67,16 @@ enum Fault {
     LiesAboutHash,
     /// Refuses the model's hash.
     Refuses,
+    /// Answers `hello` as if it had been interrupted.
+    Interrupted,
     /// Ends with code 3 when asked for log-probs.
     Dies,
     /// Never answers `logprobs`, and ignores the end of stdin and SIGTERM as far as it can.
     Hangs,
     /// Answers `logprobs` late, but tells of progress.
     SlowWithProgress,
+    /// Never answers `logprobs`, but tells of progress that is none, without end.
+    Treads,
     /// Writes to stdout between replies.
     PrintsToStdout,
     /// Writes megabytes to stderr.
@@ -81,6 +89,8 @@ enum Fault {
     FailsToRead,
     /// Skips `inspect` and `decompress`.
     Skips,
+    /// Skips everything but `hello` and `bye`.
+    SkipsAll,
     /// Speaks another version of the protocol.
     OtherVersion,
     /// Starts a process that outlives it, then dies.
@@ -217,6 +227,10 @@ impl Fake {
                     thread::sleep(Duration::from_millis(100));
                 }
             }
+            Fault::Treads => loop {
+                on_progress(Progress { done: 3, total: 6 })?;
+                thread::sleep(Duration::from_millis(20));
+            },
             Fault::EndlessLine => {
                 let block = vec![b'x'; 1 << 20];
                 while self.raw.write_all(&block).is_ok() {}
@@ -275,7 +289,14 @@ impl Fake {
     fn compress(&self, request: &Compress) -> Result<RawOutcome> {
         let plain = read(&request.input_file)?;
         let container = [MARKER, &plain].concat();
-        write(&request.output_file, &container)?;
+        #[cfg(unix)]
+        if self.fault == Fault::EndlessContainer {
+            std::os::unix::fs::symlink("/dev/zero", &request.output_file)
+                .map_err(|source| Error::io("link", &request.output_file, &source))?;
+        }
+        if self.fault != Fault::EndlessContainer {
+            write(&request.output_file, &container)?;
+        }
         let ids: Vec<u32> = plain.iter().copied().map(u32::from).collect();
         done(CompressResult {
             plain_bytes: plain.len() as u64,
@@ -298,7 +319,12 @@ impl Fake {
         if self.fault == Fault::WrongBytes {
             plain.push(b'!');
         }
-        write(&request.output_file, &plain)?;
+        if self.fault == Fault::PipedPlain {
+            let made = std::process::Command::new("mkfifo").arg(&request.output_file).status();
+            made.map_err(|source| Error::io("make", &request.output_file, &source))?;
+        } else {
+            write(&request.output_file, &plain)?;
+        }
         let ids: Vec<u32> = honest.iter().copied().map(u32::from).collect();
         done(DecompressResult {
             plain_bytes: honest.len() as u64,
@@ -320,7 +346,11 @@ impl Handler for Fake {
             }
             _ => {}
         }
-        let skips = self.fault == Fault::Skips && (op == "inspect" || op == "decompress");
+        let skips = match self.fault {
+            Fault::Skips => op == "inspect" || op == "decompress",
+            Fault::SkipsAll => op != "hello" && op != "bye",
+            _ => false,
+        };
         if skips {
             return Ok(RawOutcome::Skipped(Skip {
                 reason: "not on a Sunday".to_owned(),
@@ -330,6 +360,7 @@ impl Handler for Fake {
             return done(json!({ "tokens": "many" }));
         }
         match op {
+            "hello" if self.fault == Fault::Interrupted => Err(Error::new(ErrorCode::Interrupted, "interrupted")),
             "hello" => done(HelloResult {
                 protocol: if self.fault == Fault::OtherVersion {
                     99

@@ -1,6 +1,6 @@
 //! Owns the files that are read, and those that appear whole or not at all. It looks into no content.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -14,10 +14,11 @@ use crate::{Error, ErrorCode, Result};
 /// # Errors
 /// `io`.
 pub fn scratch_folder() -> Result<TempDir> {
-    tempfile::Builder::new()
-        .prefix("llmzip-")
-        .tempdir()
-        .map_err(|source| Error::io("make a scratch folder in", &std::env::temp_dir(), &source))
+    // Absolute, as the runners are told of it.
+    let parent = std::env::temp_dir();
+    std::path::absolute(&parent)
+        .and_then(|parent| tempfile::Builder::new().prefix("llmzip-").tempdir_in(parent))
+        .map_err(|source| Error::io("make a scratch folder in", &parent, &source))
 }
 
 /// Opens a file to read.
@@ -28,6 +29,52 @@ pub fn open_input(path: &Path) -> Result<BufReader<File>> {
     File::open(path).map(BufReader::new).map_err(|source| {
         Error::io("open", path, &source).with_hint("see that the name is right and the file readable")
     })
+}
+
+/// Opens a file that a runner says it wrote, and gives its length. Whatever lies there must neither block nor be endless.
+///
+/// # Errors
+/// `runner` when it is no regular file, such as a link or a pipe; `io` when it cannot be opened.
+pub fn open_written(path: &Path) -> Result<(File, u64)> {
+    let failed = |source: &io::Error| Error::io("open", path, source);
+    let regular = |metadata: &Metadata| {
+        if metadata.is_file() {
+            return Ok(metadata.len());
+        }
+        let message = format!("{} is no regular file", path.display());
+        Err(Error::new(ErrorCode::Runner, message).with_hint("the runner must write its output to a file of its own"))
+    };
+    regular(&path.symlink_metadata().map_err(|source| failed(&source))?)?;
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        // What was looked at may since be something else: a pipe then does not block, a link is not followed.
+        let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOFOLLOW;
+        options.custom_flags(flags.bits().cast_signed());
+    }
+    let file = options.open(path).map_err(|source| failed(&source))?;
+    let length = regular(&file.metadata().map_err(|source| failed(&source))?)?;
+    Ok((file, length))
+}
+
+/// As [`open_written`], for a file whose length is known.
+///
+/// # Errors
+/// Also `runner` when it has another length.
+pub fn open_written_of(path: &Path, length: u64) -> Result<File> {
+    let (file, found) = open_written(path)?;
+    if found != length {
+        return Err(Error::new(
+            ErrorCode::Runner,
+            format!(
+                "{} has {found} bytes where the runner's answer says {length}",
+                path.display()
+            ),
+        ));
+    }
+    Ok(file)
 }
 
 /// A file that is being written. It takes its name by [`OutputFile::commit`] and leaves nothing behind otherwise; a device or
@@ -176,84 +223,4 @@ fn temporary_beside(target: &Path) -> io::Result<NamedTempFile> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(folder).unwrap();
-        entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect()
-    }
-
-    #[test]
-    fn a_file_appears_when_it_is_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("out");
-        let mut file = OutputFile::create(&path, false).unwrap();
-        file.write_all(b"xxcd").unwrap();
-        assert!(!path.exists());
-        file.seek(SeekFrom::Start(0)).unwrap();
-        file.write_all(b"ab").unwrap();
-        file.commit().unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"abcd");
-        assert_eq!(names(folder.path()), ["out"]);
-    }
-
-    #[test]
-    fn a_file_that_is_given_up_leaves_nothing() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut file = OutputFile::create(&folder.path().join("out"), true).unwrap();
-        file.write_all(b"half").unwrap();
-        drop(file);
-        assert!(names(folder.path()).is_empty());
-    }
-
-    #[test]
-    fn what_is_there_is_replaced_only_when_asked() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("out");
-        let mut late = OutputFile::create(&path, false).unwrap();
-        late.write_all(b"late").unwrap();
-        std::fs::write(&path, "old").unwrap();
-        assert_eq!(OutputFile::create(&path, false).unwrap_err().code, ErrorCode::Usage);
-        assert_eq!(late.commit().unwrap_err().code, ErrorCode::Usage);
-        assert_eq!(std::fs::read(&path).unwrap(), b"old");
-        let mut file = OutputFile::create(&path, true).unwrap();
-        file.write_all(b"new").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"old");
-        file.commit().unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"new");
-        assert_eq!(names(folder.path()), ["out"]);
-    }
-
-    #[test]
-    fn where_nothing_can_be_made_is_named() {
-        let folder = tempfile::tempdir().unwrap();
-        let check = |path: &Path, code: ErrorCode| {
-            let error = OutputFile::create(path, true).unwrap_err();
-            assert_eq!(error.code, code, "{error}");
-            assert!(error.message.contains(&path.display().to_string()), "{error}");
-        };
-        check(folder.path(), ErrorCode::Usage);
-        check(&folder.path().join("none").join("out"), ErrorCode::Io);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn links_and_devices_stay_what_they_are() {
-        let folder = tempfile::tempdir().unwrap();
-        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
-        std::fs::write(&target, "old").unwrap();
-        std::os::unix::fs::symlink(&target, &link).unwrap();
-        let mut file = OutputFile::create(&link, true).unwrap();
-        file.write_all(b"new").unwrap();
-        file.commit().unwrap();
-        assert!(link.is_symlink());
-        assert_eq!(std::fs::read(&target).unwrap(), b"new");
-        let mut null = OutputFile::create(Path::new("/dev/null"), false).unwrap();
-        null.write_all(b"gone").unwrap();
-        null.commit().unwrap();
-        assert!(!Path::new("/dev/null").metadata().unwrap().is_file());
-    }
-}
+mod tests;

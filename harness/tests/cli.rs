@@ -140,6 +140,58 @@ fn what_is_out_of_range_is_refused() {
     refused("inspect.unknown-variant", &["inspect", "--variant", "q8"]);
 }
 
+/// `conform` over one runner that this command starts.
+fn conform(command: &str, more: &[&str]) -> Ended {
+    let runner = format!("mine={command}");
+    run(&[&["conform", "--only", "mine", "--runner", &runner], more].concat())
+}
+
+#[test]
+fn a_run_that_cannot_prove_what_was_asked_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    check("conform.no-tokens", &folder, &run(&["conform", "--tokens", "0"]));
+    check(
+        "conform.required-and-left-out",
+        &folder,
+        &run(&["conform", "--only", "python", "--require", "node"]),
+    );
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_told_before_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let there = text(folder.path());
+    let nowhere = text(&folder.path().join("none").join("report"));
+    for flag in ["--report", "--junit", "--markdown"] {
+        for (path, code) in [(&there, 2), (&nowhere, 1)] {
+            // A run would end with 3: its runner cannot be started.
+            let ended = conform("no-such-program-at-all", &[flag, path]);
+            ended.check(code, path);
+            assert!(ended.stdout.is_empty(), "{flag}: nothing was run");
+        }
+    }
+    assert!(names(folder.path()).is_empty());
+}
+
+#[test]
+fn a_runner_that_was_named_must_run() {
+    let ended = conform("no-such-program-at-all", &[]);
+    ended.check(3, "");
+    let said = String::from_utf8(ended.stdout).unwrap();
+    assert!(
+        said.contains("cannot start runner mine (no-such-program-at-all)"),
+        "{said}"
+    );
+    conform("no-such-program-at-all", &["--require", "mine"]).check(3, "cannot start runner mine");
+}
+
+#[test]
+fn a_runner_that_skips_everything_proves_nothing() {
+    let mute = format!("'{}' --fault skips-all", text(support::fake_runner()));
+    conform(&mute, &["--variant", "q4"]).check(1, "");
+    conform(&mute, &["--variant", "q4", "--require", "mine"]).check(3, "");
+}
+
 #[test]
 fn a_model_whose_files_are_missing_is_named() {
     let folder = tempfile::tempdir().unwrap();

@@ -7,7 +7,7 @@ mod support;
 
 use llmzip::ErrorCode;
 use llmzip::compare::classes::{PairClass, PairVerdict};
-use llmzip::report::{Report, RunnerStatus};
+use llmzip::report::{Report, RunnerStatus, Verdict};
 
 /// What a fault must lead to.
 struct Expected {
@@ -214,6 +214,7 @@ fn a_broken_runner_is_one_failed_row() {
         ..NOTHING
     };
     check("dies", &runner(&[(ErrorCode::Runner, "logprobs prefill")]));
+    check("treads", &runner(&[(ErrorCode::Runner, "logprobs prefill")]));
     check("hangs", &runner(&[(ErrorCode::Runner, "logprobs prefill")]));
     check("endless-line", &runner(&[(ErrorCode::Runner, "logprobs prefill")]));
     check("short-file", &runner(&[(ErrorCode::Runner, "logprobs prefill")]));
@@ -221,7 +222,25 @@ fn a_broken_runner_is_one_failed_row() {
     check("wrong-shape", &runner(&[(ErrorCode::Runner, "tokenize")]));
     check("wrong-id", &runner(&[(ErrorCode::Runner, "hello")]));
     check("nonsense", &runner(&[(ErrorCode::Runner, "hello")]));
+    check("interrupted", &runner(&[(ErrorCode::Interrupted, "hello")]));
     check("other-version", &runner(&[(ErrorCode::Runner, "hello")]));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_runner_wrote_must_be_a_file() {
+    let runner = |failures| Expected {
+        exit_code: 5,
+        failures,
+        ..NOTHING
+    };
+    check("endless-container", &runner(&[(ErrorCode::Runner, "compress text")]));
+    // Two others wrote the same text, so that none of its three containers was read by this one; nor was what came after it.
+    let piped = Expected {
+        round_trips: 6,
+        ..runner(&[(ErrorCode::Runner, "decompress text by left")])
+    };
+    check("piped-plain", &piped);
 }
 
 #[test]
@@ -289,6 +308,38 @@ fn skips_have_reasons_and_are_no_failures() {
         report.round_trips.iter().all(|trip| trip.decoder != "faulty"),
         "what was skipped is no row"
     );
+}
+
+#[test]
+fn a_run_that_compared_nothing_does_not_pass() {
+    let members = || vec![support::member("mute", &["--fault", "skips-all"])];
+    let report = support::run(members());
+    assert_eq!((report.exit_code(), report.verdict), (1, Verdict::Fail));
+    assert!(!report.skips.is_empty() && report.failures.is_empty());
+    let report = support::run_required(&["mute"], members());
+    assert_eq!((report.exit_code(), report.verdict), (3, Verdict::Fail));
+}
+
+#[test]
+fn a_required_runner_must_have_answered_something() {
+    let members = || {
+        vec![
+            support::member("left", &[]),
+            support::member("mute", &["--fault", "skips-all"]),
+        ]
+    };
+    assert_eq!(support::run_required(&["left"], members()).exit_code(), 0);
+    let report = support::run_required(&["left", "mute"], members());
+    assert_eq!(report.exit_code(), 3);
+    let failures: Vec<_> = report
+        .failures
+        .iter()
+        .map(|f| (f.runner.as_str(), f.error.code))
+        .collect();
+    assert_eq!(failures, [("mute", ErrorCode::Setup)]);
+    let status = |name: &str| report.runners.iter().find(|runner| runner.name == name).unwrap().status;
+    assert_eq!(status("left"), RunnerStatus::Ok);
+    assert_eq!(status("mute"), RunnerStatus::Failed);
 }
 
 #[cfg(unix)]

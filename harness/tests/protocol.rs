@@ -5,12 +5,16 @@
 mod support;
 
 use jsonschema::Validator;
+use llmzip::ErrorCode;
+use llmzip::model::provenance::Models;
+use llmzip::runner::process::{CommandSpec, ProcessRunner, Timeouts};
 use llmzip::runner::protocol::{
     Bye, Compress, Decompress, Detokenize, GraphOptimization, Hello, Inspect, Load, Logprobs, Operation, PlanParams,
     Tokenize,
 };
 use llmzip::runner::{RawOutcome, Runner};
 use serde_json::{Value, json};
+use support::cli::{has_runtime, root};
 
 /// The schema of one message.
 fn schema(name: &str) -> Validator {
@@ -105,6 +109,100 @@ fn every_message_keeps_its_schema() {
         },
     );
     converse(runner, &Bye {});
+}
+
+/// Our own runner, in a process of its own.
+fn own_runner() -> ProcessRunner {
+    let command = CommandSpec {
+        program: env!("CARGO_BIN_EXE_llmzip").into(),
+        args: vec!["runner".to_owned()],
+        env: Vec::new(),
+    };
+    ProcessRunner::start("rust", &command, Timeouts::default()).unwrap()
+}
+
+#[test]
+fn our_own_runner_refuses_what_the_protocol_does_not_have() {
+    if !has_runtime() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    std::fs::write(file("in"), b"123").unwrap();
+    let mut runner = own_runner();
+    let mut ask = |op: &str, params: &Value| {
+        let outcome = runner.request(op, params.clone(), &mut |_| Ok(()));
+        outcome.map(drop).map_err(|error| error.code)
+    };
+    let choice = Models::find(root()).unwrap().choose("tiny", Some("q4")).unwrap();
+    let load = json!({
+        "model_dir": std::path::absolute(&choice.model_dir).unwrap(),
+        "model_file": choice.model_file,
+        "model_sha256": choice.model_sha256.unwrap().to_string(),
+        "tokenizer_sha256": choice.tokenizer_sha256.unwrap().to_string(),
+        "threads": 1,
+        "provider": "cpu",
+        "graph_optimization": "all",
+    });
+    let logprobs = json!({
+        "ids": [17, 18],
+        "plan": {"lanes": 1, "chunk": 1},
+        "start_token": 0,
+        "window": 16,
+        "overlap": 4,
+        "logits_file": file("logits"),
+        "coded_file": file("coded"),
+        "rows_file": file("rows"),
+    });
+    let compress = json!({
+        "input_file": file("in"),
+        "output_file": file("container"),
+        "lanes": 1,
+        "eps": "5e-5",
+        "start_token": 0,
+        "window": 16,
+        "overlap": 4,
+        "frame_bytes": 1024,
+    });
+    let decompress = json!({"input_file": file("container"), "output_file": file("out")});
+    let good = [
+        ("hello", json!({"protocol": 1})),
+        ("load", load),
+        ("inspect", json!({})),
+        ("tokenize", json!({"text": "12"})),
+        ("detokenize", json!({"ids": [17, 18]})),
+        ("logprobs", logprobs),
+        ("compress", compress),
+        ("decompress", decompress),
+    ];
+    let wrong = [
+        ("hello", "/protocol", json!(2)),
+        ("load", "/model_dir", json!("models/tiny")),
+        ("detokenize", "/ids/1", json!(u32::MAX)),
+        ("logprobs", "/plan", json!({"lanes": 1, "chunk": 1, "more": 1})),
+        ("logprobs", "/start_token", json!(1_000_000)),
+        ("logprobs", "/logits_file", json!("logits")),
+        ("logprobs", "/coded_file", json!("coded")),
+        ("logprobs", "/rows_file", json!("rows")),
+        ("compress", "/start_token", json!(1_000_000)),
+        ("compress", "/input_file", json!("in")),
+        ("compress", "/output_file", json!("container")),
+        ("decompress", "/input_file", json!("container")),
+        ("decompress", "/output_file", json!("out")),
+    ];
+    for (op, params) in &good {
+        assert_eq!(ask(op, params), Ok(()), "{op}");
+        let mut more = params.clone();
+        more["more"] = json!(1);
+        assert_eq!(ask(op, &more), Err(ErrorCode::Usage), "{op}");
+        for (_, place, value) in wrong.iter().filter(|(wrong, ..)| wrong == op) {
+            let mut params = params.clone();
+            *params.pointer_mut(place).unwrap() = value.clone();
+            assert_eq!(ask(op, &params), Err(ErrorCode::Usage), "{op} {place}");
+        }
+    }
+    assert_eq!(ask("bye", &json!({"more": 1})), Err(ErrorCode::Usage));
+    assert_eq!(ask("bye", &json!({})), Ok(()));
 }
 
 #[test]

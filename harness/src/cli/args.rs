@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::compressor::CompressOptions;
@@ -185,14 +186,14 @@ pub struct ConformArguments {
     /// Run only these runners: rust, python, node, rust-rten, or one added by --runner.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub only: Vec<String>,
-    /// Fail if one of these runners does not take part.
-    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "rust,python,node")]
+    /// Fail if one of these runners does not take part; rust, python and node, as far as --only has them, unless given.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub require: Vec<String>,
     /// Add a runner: a name and the command that starts it.
     #[arg(long, value_name = "NAME=COMMAND")]
     pub runner: Vec<String>,
     /// Predict only the first tokens of 1..1000.
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_name = "COUNT", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub tokens: Option<usize>,
     /// Also round-trip 100 KB of text.
     #[arg(long)]

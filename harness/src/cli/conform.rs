@@ -9,7 +9,7 @@ use super::progress::{RunnerBars, SetupTalk};
 use super::runners;
 use crate::compare::Classes;
 use crate::conform::{self, Settings, Target, inputs};
-use crate::files::scratch_folder;
+use crate::files::{OutputFile, scratch_folder};
 use crate::model::fingerprint::GraphOptimization;
 use crate::model::provenance::{ModelChoice, Models};
 use crate::report::{json, junit, markdown, terminal};
@@ -63,6 +63,7 @@ fn settings(arguments: &ConformArguments, layout: &Layout) -> Result<Settings> {
     }
     Ok(Settings {
         sequence_tokens: arguments.tokens,
+        required: runners::required(arguments),
         threads: arguments.threads,
         graph_optimization: match arguments.graph_optimization.as_str() {
             "disabled" => GraphOptimization::Disabled,
@@ -82,6 +83,7 @@ pub(super) fn standard_settings(targets: Vec<Target>, layout: &Layout, thorough:
         sequence: inputs::sequence(),
         sequence_tokens: None,
         inputs: inputs::round_trip_inputs(&samples, thorough)?,
+        required: Vec::new(),
         threads: 1,
         graph_optimization: GraphOptimization::All,
         frame_bytes: FRAME_BYTES,
@@ -164,14 +166,9 @@ pub fn seconds(flag: &str, value: f64) -> Result<Duration> {
         })
 }
 
+/// Makes the file's beginning where it will be made, and throws it away.
 fn check_writable(path: &Path) -> Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    tempfile::tempfile_in(folder)
-        .map(drop)
-        .map_err(|source| Error::io("write into", folder, &source))
+    OutputFile::create(path, true).map(drop)
 }
 
 #[cfg(test)]

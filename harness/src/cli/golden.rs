@@ -25,7 +25,10 @@ pub fn run(arguments: &GoldenArguments, output: &Output) -> Result<u8> {
 }
 
 fn check(arguments: &GoldenCheckArguments, layout: &Layout, output: &Output) -> Result<u8> {
-    let settings = settings(&arguments.model, layout)?;
+    let settings = Settings {
+        required: arguments.runner.clone(),
+        ..settings(&arguments.model, layout)?
+    };
     // Goldens that cannot be used are told before any environment is made or runner started.
     let goldens = Goldens::read(&layout.golden().join(&arguments.model), &arguments.model, &settings)?;
     let members = runners::named(

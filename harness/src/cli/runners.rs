@@ -16,6 +16,8 @@ use crate::{Error, ErrorCode, Result};
 const BUILT_IN: [&str; 4] = ["rust", WITNESS, "python", "node"];
 /// Our own inference in an engine that shares no code with ONNX Runtime; it runs exact graphs only.
 const WITNESS: &str = "rust-rten";
+/// Those that must take part, as far as they are chosen, unless others are named.
+const REQUIRED: [&str; 3] = ["rust", "python", "node"];
 
 /// The runners that were asked for, started.
 ///
@@ -32,17 +34,44 @@ pub fn members(
     names.extend(added.iter().map(|(name, _)| name.clone()));
     check_names("--only", &arguments.only, &names)?;
     check_names("--require", &arguments.require, &names)?;
-    let chosen = |name: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == name);
-
+    let required = required(arguments);
+    if let Some(name) = required.iter().find(|name| !is_chosen(arguments, name)) {
+        return Err(Error::new(
+            ErrorCode::Usage,
+            format!("--require {name}: --only leaves this runner out"),
+        )
+        .with_hint("name it with --only too, or do not require it"));
+    }
     let mut members = Vec::new();
-    for name in names.iter().filter(|name| chosen(name)) {
+    for name in names.iter().filter(|name| is_chosen(arguments, name)) {
+        let is_required = required.contains(name);
         let started = match added.iter().find(|(added, _)| added == name) {
-            Some((_, command)) => start(name, command, timeouts),
+            Some((_, command)) => match start(name, command, timeouts) {
+                // Who names a runner means it to run.
+                Err(error) if !is_required => Ok(Member::Failed {
+                    name: name.clone(),
+                    error,
+                }),
+                started => started,
+            },
             None => built_in(name, layout, timeouts, narrator),
         };
-        members.push(member(name, started, arguments.require.contains(name))?);
+        members.push(member(name, started, is_required)?);
     }
     Ok(members)
+}
+
+/// The names of the runners that must take part.
+pub fn required(arguments: &ConformArguments) -> Vec<String> {
+    if !arguments.require.is_empty() {
+        return arguments.require.clone();
+    }
+    let names = REQUIRED.iter().filter(|name| is_chosen(arguments, name));
+    names.map(ToString::to_string).collect()
+}
+
+fn is_chosen(arguments: &ConformArguments, name: &str) -> bool {
+    arguments.only.is_empty() || arguments.only.iter().any(|only| only == name)
 }
 
 /// Runners that are there without being added, each of which must take part.

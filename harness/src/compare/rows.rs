@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use half::f16;
 
+use crate::files::open_written_of;
 use crate::model::source::LogitsType;
-use crate::{Error, ErrorCode, Result};
+use crate::{Error, Result};
 
 /// A file of rows.
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ impl RowsFile {
     /// # Errors
     /// `runner` when its length is not that of its rows, `io` when it cannot be read.
     pub fn open(&self) -> Result<RowsReader> {
-        let file = open_sized(&self.path, (self.rows * self.row_bytes()) as u64)?;
+        let file = open_written_of(&self.path, (self.rows * self.row_bytes()) as u64)?;
         Ok(RowsReader {
             spec: self.clone(),
             file: BufReader::with_capacity(1 << 16, file),
@@ -99,7 +100,9 @@ impl RowsReader {
 /// `runner` when the file has another length, `io` when it cannot be read.
 pub fn read_coded(path: &Path, count: usize) -> Result<Vec<f64>> {
     let mut bytes = Vec::new();
-    open_sized(path, count as u64 * 8)?
+    let length = count as u64 * 8;
+    open_written_of(path, length)?
+        .take(length)
         .read_to_end(&mut bytes)
         .map_err(|source| Error::io("read", path, &source))?;
     Ok(coded_of(&bytes))
@@ -110,22 +113,4 @@ pub fn read_coded(path: &Path, count: usize) -> Result<Vec<f64>> {
 pub fn coded_of(bytes: &[u8]) -> Vec<f64> {
     let (values, _) = bytes.as_chunks::<8>();
     values.iter().map(|value| f64::from_le_bytes(*value)).collect()
-}
-
-fn open_sized(path: &Path, length: u64) -> Result<File> {
-    let file = File::open(path).map_err(|source| Error::io("open", path, &source))?;
-    let found = file
-        .metadata()
-        .map_err(|source| Error::io("read the size of", path, &source))?
-        .len();
-    if found != length {
-        return Err(Error::new(
-            ErrorCode::Runner,
-            format!(
-                "{} has {found} bytes where the runner's answer says {length}",
-                path.display()
-            ),
-        ));
-    }
-    Ok(file)
 }

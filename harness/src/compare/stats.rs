@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::histogram::Histogram;
 use super::rows::RowsFile;
-use crate::{Error, ErrorCode, Result};
+use crate::{Error, ErrorCode, Result, interrupt};
 
 /// Where in the sequence, and at which token of the vocabulary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,7 +127,7 @@ pub struct Side<'a> {
 /// Measures `left` against `right`.
 ///
 /// # Errors
-/// `runner` when the two cannot be compared (other lengths or vocabularies); `io`.
+/// `runner` when the two cannot be compared (other lengths or vocabularies); `io`; `interrupted`.
 pub fn compare(left: Side<'_>, right: Side<'_>) -> Result<PairStats> {
     let (rows, vocab_size) = (left.rows.rows, left.rows.vocab_size);
     if (rows, vocab_size) != (right.rows.rows, right.rows.vocab_size) {
@@ -143,6 +143,7 @@ pub fn compare(left: Side<'_>, right: Side<'_>) -> Result<PairStats> {
     let (mut left_rows, mut right_rows) = (left.rows.open()?, right.rows.open()?);
     let same_type = left.rows.logits_type == right.rows.logits_type;
     for position in 0..rows {
+        interrupt::check()?;
         left_rows.advance()?;
         right_rows.advance()?;
         let same_bytes = same_type && left_rows.bytes() == right_rows.bytes();

@@ -1,13 +1,17 @@
 //! Owns the inputs of a run: the sequence 1..1000, the awkward ones, and their files.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io;
+use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result};
+use crate::files::open_written_of;
+use crate::{Error, Result, interrupt};
+
+/// How much of a file is in memory while it is hashed.
+const BLOCK_BYTES: usize = 1 << 16;
 
 /// Bytes that are compressed.
 #[derive(Clone, Debug)]
@@ -104,27 +108,23 @@ pub fn write(inputs: &[Input], folder: &Path) -> Result<BTreeMap<String, PathBuf
     Ok(files)
 }
 
-/// SHA-256, in hex, and length of a file.
+/// SHA-256, in hex, of a file of `length` bytes that a runner wrote.
 ///
 /// # Errors
-/// `io`.
-pub fn sha256_of_file(path: &Path) -> Result<(String, u64)> {
-    let mut file = File::open(path).map_err(|source| Error::io("open", path, &source))?;
-    let mut hasher = Hashing(Sha256::new());
-    let length = io::copy(&mut file, &mut hasher).map_err(|source| Error::io("read", path, &source))?;
-    Ok((hex(&hasher.0.finalize()), length))
-}
-
-struct Hashing(Sha256);
-
-impl io::Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+/// `runner` when it is no regular file of that length, `io`, `interrupted`.
+pub fn sha256_of_written(path: &Path, length: u64) -> Result<String> {
+    let mut file = open_written_of(path, length)?.take(length);
+    let mut hasher = Sha256::new();
+    let mut block = vec![0; BLOCK_BYTES];
+    loop {
+        interrupt::check()?;
+        let count = file
+            .read(&mut block)
+            .map_err(|source| Error::io("read", path, &source))?;
+        if count == 0 {
+            return Ok(hex(&hasher.finalize()));
+        }
+        hasher.update(&block[..count]);
     }
 }
 

@@ -69,6 +69,8 @@ pub struct Settings {
     pub sequence_tokens: Option<usize>,
     /// What is compressed and decompressed.
     pub inputs: Vec<Input>,
+    /// Runners of which something must have been compared.
+    pub required: Vec<String>,
     /// Threads inside an operator.
     pub threads: u32,
     /// How far the runtime may rewrite the graph.
@@ -219,6 +221,8 @@ pub(crate) fn run_on(
     for seat in &mut seats {
         seat.runner.stop();
     }
+    let unheard = unheard(settings, &report);
+    report.failures.extend(unheard);
     for mut seat in seats {
         if report.failures.iter().any(|failure| failure.runner == seat.entry.name) {
             seat.entry.status = RunnerStatus::Failed;
@@ -231,6 +235,21 @@ pub(crate) fn run_on(
     report.seconds = started.elapsed().as_secs_f64();
     report.verdict = if report.holds() { Verdict::Pass } else { Verdict::Fail };
     Ok(report)
+}
+
+/// The required runners of which nothing was compared, for no failure that is told already.
+fn unheard(settings: &Settings, report: &Report) -> Vec<FailureEntry> {
+    let told = |name: &str| report.failures.iter().any(|failure| failure.runner == name);
+    let names = settings.required.iter();
+    names
+        .filter(|name| !report.has_rows_of(name) && !told(name))
+        .map(|name| {
+            let message = format!("{name} is required, and nothing that it answered was compared");
+            let error = Error::new(ErrorCode::Setup, message)
+                .with_hint("see why its requests were skipped, or do not require it (--require)");
+            failure(name, "", "all", error, String::new())
+        })
+        .collect()
 }
 
 fn empty_report(settings: &Settings) -> Report {

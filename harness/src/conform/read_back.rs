@@ -2,13 +2,14 @@
 //! once by each.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::asking::{Asking, Log};
 use super::collect::Collected;
 use super::inputs::{Input, sha256};
 use super::{Observer, Target};
+use crate::files::open_written;
 use crate::report::{Report, RoundTripEntry};
 use crate::runner::Runner;
 use crate::runner::protocol::{Decompress, DecompressResult};
@@ -115,8 +116,14 @@ pub fn read_back(
 
 /// Holds the file that the runner wrote to the input itself, not to what the runner says of it.
 fn check_plain(path: &Path, input: &Input) -> Result<Option<String>> {
-    let bytes = fs::read(path).map_err(|source| Error::io("read", path, &source))?;
-    if bytes == input.bytes {
+    let (file, length) = open_written(path)?;
+    let expected = input.bytes.len() as u64;
+    let mut bytes = Vec::new();
+    // No further than what is expected: the rest is wrong whatever it holds.
+    file.take(expected)
+        .read_to_end(&mut bytes)
+        .map_err(|source| Error::io("read", path, &source))?;
+    if length == expected && bytes == input.bytes {
         return Ok(None);
     }
     let place = bytes
@@ -125,9 +132,7 @@ fn check_plain(path: &Path, input: &Input) -> Result<Option<String>> {
         .position(|(a, b)| a != b)
         .unwrap_or(bytes.len().min(input.bytes.len()));
     Ok(Some(format!(
-        "{} bytes came back as {}; they differ from byte {place} on",
-        input.bytes.len(),
-        bytes.len()
+        "{expected} bytes came back as {length}; they differ from byte {place} on"
     )))
 }
 

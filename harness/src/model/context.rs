@@ -27,7 +27,7 @@ impl ContextPolicy {
     /// Holds the policy to its limits.
     ///
     /// # Errors
-    /// `usage` when a field is outside them, `vocabulary` when the start token is not below `vocab_size`.
+    /// `usage` when a field is outside them, or the start token is not below `vocab_size`.
     pub fn check(&self, vocab_size: usize) -> Result<()> {
         if !(2..=MAX_WINDOW).contains(&self.window) || self.overlap >= self.window {
             return Err(Error::new(
@@ -41,7 +41,12 @@ impl ContextPolicy {
                 "give a window from 2 to {MAX_WINDOW} and an overlap below the window"
             )));
         }
-        check_id(self.start_token, vocab_size)
+        if self.start_token as usize >= vocab_size {
+            let start = self.start_token;
+            let message = format!("start token {start} is not below the graph's vocabulary size {vocab_size}");
+            return Err(Error::new(ErrorCode::Usage, message).with_hint("give the id of a token that the model knows"));
+        }
+        Ok(())
     }
 
     /// Whether the row after input `index` is the first of a window.

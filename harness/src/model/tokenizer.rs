@@ -40,6 +40,12 @@ impl Tokenizer {
     pub fn size(&self) -> usize {
         self.size
     }
+
+    /// Whether there is a token of this id.
+    #[must_use]
+    pub fn has(&self, id: u32) -> bool {
+        self.inner.id_to_token(id).is_some()
+    }
 }
 
 impl Tokenize for Tokenizer {

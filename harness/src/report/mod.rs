@@ -224,10 +224,25 @@ pub struct StageEntry {
 }
 
 impl Report {
-    /// Whether every row of the report holds.
+    /// Whether the report has a row of this runner's answers: a pair, a check or a round trip.
+    #[must_use]
+    pub fn has_rows_of(&self, runner: &str) -> bool {
+        self.pairs
+            .iter()
+            .any(|pair| pair.left == runner || pair.right == runner)
+            || self.checks.iter().any(|check| check.runner == runner)
+            || self
+                .round_trips
+                .iter()
+                .any(|trip| trip.encoder == runner || trip.decoder == runner)
+    }
+
+    /// Whether there are rows, and every one holds: a run that compared nothing proves nothing.
     #[must_use]
     pub fn holds(&self) -> bool {
-        self.failures.is_empty()
+        let compared = !(self.pairs.is_empty() && self.checks.is_empty() && self.round_trips.is_empty());
+        compared
+            && self.failures.is_empty()
             && self.pairs.iter().all(|pair| pair.verdict != PairVerdict::Diverged)
             && self.checks.iter().all(|check| check.ok)
             && self.round_trips.iter().all(|trip| trip.ok)
@@ -239,7 +254,8 @@ impl Report {
         let failed_with = |codes: &[ErrorCode]| self.failures.iter().any(|failure| codes.contains(&failure.error.code));
         if failed_with(&[ErrorCode::Integrity, ErrorCode::Vocabulary]) {
             4
-        } else if failed_with(&[ErrorCode::Runner, ErrorCode::Internal]) {
+        } else if failed_with(&[ErrorCode::Runner, ErrorCode::Internal, ErrorCode::Interrupted]) {
+            // Where the user asked for the end there is no report: a runner that says so by itself is broken.
             5
         } else if failed_with(&[ErrorCode::Setup]) {
             3

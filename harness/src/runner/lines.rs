@@ -15,6 +15,9 @@ const TALK_BYTES: usize = 64 << 10;
 /// How many unread lines may wait.
 const WAITING_LINES: usize = 64;
 
+/// The longest part of a line that a message quotes.
+const QUOTE_BYTES: usize = 200;
+
 /// What came on a runner's stdout.
 #[derive(Debug)]
 pub enum Heard {
@@ -59,6 +62,12 @@ fn next_line(reader: &mut impl BufRead) -> Heard {
         // The stream ended in the middle of a line: the line was never finished, so it was never said.
         Ok(_) => Heard::Closed,
     }
+}
+
+/// The beginning of a line, for a message.
+pub fn quote(line: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&line[..line.len().min(QUOTE_BYTES)]);
+    format!("{text:?}{}", if line.len() > QUOTE_BYTES { " ..." } else { "" })
 }
 
 /// The end of a stream of text.

@@ -1,6 +1,8 @@
 //! Owns what each operation of PROTOCOL.md does in Rust: it hands the request to the library and the answer back. It must not know
 //! whether it is asked in process or through a pipe.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -77,6 +79,7 @@ impl Operations {
     }
 
     fn load(&mut self, request: Load) -> Result<LoadResult> {
+        check_absolute([&request.model_dir])?;
         // The old model goes first: two at once may be more than the machine holds.
         self.model = None;
         let loaded = LoadedModel::load(&LoadOptions {
@@ -105,6 +108,11 @@ impl Operations {
     }
 
     fn logprobs(&mut self, request: &Logprobs, on_progress: OnProgress<'_>) -> Result<LogprobsResult> {
+        check_absolute(
+            [&request.logits_file, &request.coded_file]
+                .into_iter()
+                .chain(&request.rows_file),
+        )?;
         let model = self.model()?;
         let plan = Plan {
             lanes: request.plan.lanes as usize,
@@ -126,6 +134,7 @@ impl Operations {
     }
 
     fn compress(&mut self, request: &Compress, on_progress: OnProgress<'_>) -> Result<CompressResult> {
+        check_absolute([&request.input_file, &request.output_file])?;
         let model = self.model()?;
         let settings = ArchiveSettings {
             lanes: request.lanes as usize,
@@ -151,6 +160,7 @@ impl Operations {
     }
 
     fn decompress(&mut self, request: &Decompress, on_progress: OnProgress<'_>) -> Result<DecompressResult> {
+        check_absolute([&request.input_file, &request.output_file])?;
         let model = self.model()?;
         let container = ContainerReader::open(open_input(&request.input_file)?)?;
         let output = OutputFile::create(&request.output_file, true)?;
@@ -183,11 +193,15 @@ impl Handler for Operations {
     fn handle(&mut self, op: &str, params: Value, on_progress: OnProgress<'_>) -> Result<RawOutcome> {
         match op {
             Hello::NAME => {
-                read::<Hello>(op, params)?;
+                let Hello { protocol } = read(op, params)?;
+                check_version(protocol)?;
                 done(self.hello())
             }
             Load::NAME => self.load_or_skip(read(op, params)?),
-            Inspect::NAME => done(self.model()?.session.view()?),
+            Inspect::NAME => {
+                let Inspect {} = read(op, params)?;
+                done(self.model()?.session.view()?)
+            }
             Tokenize::NAME => {
                 let Tokenize { text } = read(op, params)?;
                 done(TokenizeResult {
@@ -196,14 +210,22 @@ impl Handler for Operations {
             }
             Detokenize::NAME => {
                 let Detokenize { ids } = read(op, params)?;
+                let tokenizer = &self.model()?.tokenizer;
+                if let Some(id) = ids.iter().find(|id| !tokenizer.has(**id)) {
+                    let message = format!("the tokenizer has no token of id {id}");
+                    return Err(Error::new(ErrorCode::Usage, message).with_hint("give ids that `tokenize` gave"));
+                }
                 done(DetokenizeResult {
-                    text: self.model()?.tokenizer.decode(&ids)?,
+                    text: tokenizer.decode(&ids)?,
                 })
             }
             Logprobs::NAME => done(self.logprobs(&read(op, params)?, on_progress)?),
             Compress::NAME => done(self.compress(&read(op, params)?, on_progress)?),
             Decompress::NAME => done(self.decompress(&read(op, params)?, on_progress)?),
-            Bye::NAME => done(ByeResult {}),
+            Bye::NAME => {
+                let Bye {} = read(op, params)?;
+                done(ByeResult {})
+            }
             other => Err(
                 Error::new(ErrorCode::Unsupported, format!("there is no operation {other:?}"))
                     .with_hint(format!("the operations are: {}", OPERATIONS.join(", "))),
@@ -220,6 +242,25 @@ fn read<T: DeserializeOwned>(op: &str, params: Value) -> Result<T> {
         )
         .with_hint("harness/schemas/protocol.json says what they look like")
     })
+}
+
+fn check_version(protocol: u32) -> Result<()> {
+    if protocol == PROTOCOL_VERSION {
+        return Ok(());
+    }
+    let message = format!("the protocol {protocol} is not spoken here, but {PROTOCOL_VERSION}");
+    Err(Error::new(ErrorCode::Usage, message).with_hint("use an orchestrator and a runner of the same version"))
+}
+
+/// What a relative path means depends on where the runner was started.
+fn check_absolute<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<()> {
+    match paths.into_iter().find(|path| !path.is_absolute()) {
+        None => Ok(()),
+        Some(path) => Err(
+            Error::new(ErrorCode::Usage, format!("the path {} is not absolute", path.display()))
+                .with_hint("name files and folders from the root on"),
+        ),
+    }
 }
 
 fn done(result: impl Serialize) -> Result<RawOutcome> {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use process_wrap::std::{ChildWrapper, CommandWrap};
 use serde_json::Value;
 
-use super::lines::{Heard, Talk, read_lines};
+use super::lines::{Heard, Talk, quote, read_lines};
 use super::protocol::{Load, Operation, ReplyBody, ReplyLine, RequestLine};
 use super::{OnProgress, RawOutcome, Runner};
 use crate::interrupt;
@@ -19,9 +19,6 @@ use crate::{Error, ErrorCode, Result};
 
 /// How often a waiting orchestrator looks whether it was interrupted.
 const TICK: Duration = Duration::from_millis(50);
-
-/// The longest part of a broken line that a message quotes.
-const QUOTE_BYTES: usize = 200;
 
 /// How a runner's process is started.
 #[derive(Clone, Debug)]
@@ -39,7 +36,7 @@ pub struct CommandSpec {
 pub struct Timeouts {
     /// For `load`.
     pub load: Duration,
-    /// For every other request; progress starts it anew.
+    /// For every other request; getting further starts it anew.
     pub request: Duration,
     /// Between closing stdin, asking to terminate, and killing.
     pub grace: Duration,
@@ -142,22 +139,18 @@ impl ProcessRunner {
             self.timeouts.request
         };
         let mut started = Instant::now();
+        let mut furthest = 0;
         loop {
-            let heard = match self.replies.recv_timeout(TICK) {
+            let heard = self.replies.recv_timeout(TICK);
+            // Looked at whatever was heard: a runner that always talks is no excuse.
+            interrupt::check().inspect_err(|error| {
+                self.broken = Some(error.clone());
+                self.stop();
+            })?;
+            let heard = match heard {
                 Ok(heard) => heard,
                 Err(RecvTimeoutError::Timeout) => {
-                    if let Err(error) = interrupt::check() {
-                        self.broken = Some(error.clone());
-                        self.stop();
-                        return Err(error);
-                    }
-                    if started.elapsed() > limit {
-                        return Err(self.break_off(format!(
-                            "runner {} did not answer request {id} (`{op}`) within {} s",
-                            self.name,
-                            limit.as_secs_f64()
-                        )));
-                    }
+                    self.check_time(started, limit, id, op)?;
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => Heard::Closed,
@@ -168,11 +161,26 @@ impl ProcessRunner {
                 ReplyBody::Skip(skip) => return Ok(RawOutcome::Skipped(skip)),
                 ReplyBody::Error(error) => return Err(error),
                 ReplyBody::Progress(progress) => {
-                    started = Instant::now();
+                    if progress.done > furthest {
+                        furthest = progress.done;
+                        started = Instant::now();
+                    }
+                    self.check_time(started, limit, id, op)?;
                     on_progress(progress)?;
                 }
             }
         }
+    }
+
+    fn check_time(&mut self, started: Instant, limit: Duration, id: u64, op: &str) -> Result<()> {
+        if started.elapsed() <= limit {
+            return Ok(());
+        }
+        Err(self.break_off(format!(
+            "runner {} did not answer request {id} (`{op}`), nor get any further with it, within {} s",
+            self.name,
+            limit.as_secs_f64()
+        )))
     }
 
     fn send(&mut self, id: u64, op: &str, params: Value) -> Result<()> {
@@ -253,11 +261,6 @@ impl ProcessRunner {
 
     #[cfg(windows)]
     fn terminate(&self) {}
-}
-
-fn quote(line: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&line[..line.len().min(QUOTE_BYTES)]);
-    format!("{text:?}{}", if line.len() > QUOTE_BYTES { " ..." } else { "" })
 }
 
 impl Runner for ProcessRunner {

@@ -25,8 +25,12 @@ pub struct RequestLine {
     /// The operation's name.
     pub op: String,
     /// The operation's parameters; an object.
-    #[serde(default)]
+    #[serde(default = "no_params")]
     pub params: Value,
+}
+
+fn no_params() -> Value {
+    Value::Object(serde_json::Map::new())
 }
 
 /// A line from a runner to the orchestrator.
@@ -98,6 +102,7 @@ macro_rules! operation {
 
 /// `hello`
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Hello {
     /// The orchestrator's protocol version.
     pub protocol: u32,
@@ -119,6 +124,7 @@ pub struct HelloResult {
 
 /// `load`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Load {
     /// Folder with `config.json` and `tokenizer.json`.
     pub model_dir: PathBuf,
@@ -156,11 +162,13 @@ pub struct LoadResult {
 
 /// `inspect`
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Inspect {}
 operation!(Inspect, "inspect", InspectResult);
 
 /// `tokenize`
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Tokenize {
     /// Any text.
     pub text: String,
@@ -176,6 +184,7 @@ pub struct TokenizeResult {
 
 /// `detokenize`
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Detokenize {
     /// Token ids.
     pub ids: Vec<u32>,
@@ -191,6 +200,7 @@ pub struct DetokenizeResult {
 
 /// How known tokens are fed: FORMAT.md, section 4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct PlanParams {
     /// Lanes in a batch.
     pub lanes: u32,
@@ -200,6 +210,7 @@ pub struct PlanParams {
 
 /// `logprobs`
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Logprobs {
     /// The tokens to predict.
     pub ids: Vec<u32>,
@@ -234,6 +245,7 @@ pub struct LogprobsResult {
 
 /// `compress`
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Compress {
     /// Plain bytes.
     pub input_file: PathBuf,
@@ -275,6 +287,7 @@ pub struct CompressResult {
 
 /// `decompress`
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Decompress {
     /// The container.
     pub input_file: PathBuf,
@@ -298,6 +311,7 @@ pub struct DecompressResult {
 
 /// `bye`
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Bye {}
 operation!(Bye, "bye", ByeResult);
 

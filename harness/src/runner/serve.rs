@@ -72,8 +72,9 @@ pub fn serve(handler: &mut dyn Handler, mut requests: impl BufRead, mut replies:
             Ok(RawOutcome::Skipped(skip)) => ReplyBody::Skip(skip),
             Err(error) => ReplyBody::Error(error),
         };
+        let parted = request.op == Bye::NAME && !matches!(body, ReplyBody::Error(_));
         reply(&mut replies, id, body)?;
-        if request.op == Bye::NAME {
+        if parted {
             return Ok(());
         }
     }

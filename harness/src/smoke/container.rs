@@ -1,13 +1,15 @@
 //! Owns the steps around containers: what the runner writes against FORMAT.md, and what it must refuse to read.
 
 use std::fs;
+use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::session::{Session, TEXT, missing, wrong};
 use super::{StepResult, Trouble};
-use crate::conform::inputs::{sha256, sha256_of_file};
+use crate::conform::inputs::sha256;
 use crate::container::layout::Frame;
 use crate::container::reader::ContainerReader;
+use crate::files::open_written_of;
 use crate::model::provenance::Hash;
 use crate::runner::protocol::{Compress, CompressResult, Decompress};
 use crate::{Error, ErrorCode, Result};
@@ -56,12 +58,10 @@ fn compress_bytes(session: &mut Session<'_>, name: &str, plain: &[u8]) -> Result
         frame_bytes: FRAME_BYTES,
     };
     let result = session.ask(&request)?;
-    let (_, length) = sha256_of_file(&request.output_file)?;
-    if (result.plain_bytes, result.container_bytes) != (plain.len() as u64, length) {
+    if result.plain_bytes != plain.len() as u64 {
         return wrong(format!(
-            "it says {} bytes became {}, but {} became {length}",
+            "it says that it compressed {} bytes, but was given {}",
             result.plain_bytes,
-            result.container_bytes,
             plain.len()
         ));
     }
@@ -78,8 +78,8 @@ fn compress_bytes(session: &mut Session<'_>, name: &str, plain: &[u8]) -> Result
 
 /// Reads a container part by part, without the model.
 fn check_container(session: &Session<'_>, request: &Compress, result: &CompressResult) -> StepResult {
-    let bytes = read(&request.output_file)?;
-    let mut reader = ContainerReader::open(bytes.as_slice())?;
+    let file = open_written_of(&request.output_file, result.container_bytes)?;
+    let mut reader = ContainerReader::open(BufReader::new(file))?;
     let preamble = reader.preamble().clone();
     let fields = [
         (
@@ -150,9 +150,6 @@ pub fn decompress(session: &mut Session<'_>) -> StepResult {
         input_file: container,
         output_file: output_file.clone(),
     })?;
-    if read(&output_file)? != plain() {
-        return wrong("the bytes that came back are not those that were compressed");
-    }
     let said = (
         &result.plain_sha256,
         result.plain_bytes,
@@ -169,6 +166,9 @@ pub fn decompress(session: &mut Session<'_>) -> StepResult {
         return wrong(format!(
             "compress answered the hashes and counts {expected:?}, decompress {said:?}"
         ));
+    }
+    if read(&output_file, result.plain_bytes)? != plain() {
+        return wrong("the bytes that came back are not those that were compressed");
     }
     Ok(())
 }
@@ -202,8 +202,8 @@ pub fn of_another_model(session: &mut Session<'_>) -> StepResult {
 
 /// Spoils a container; the runner must refuse it and leave no output.
 fn refuse(session: &mut Session<'_>, code: ErrorCode, spoil: impl Fn(&mut Vec<u8>) -> Result<()>) -> StepResult {
-    let (container, _) = container(session)?;
-    let mut bytes = read(&container)?;
+    let (container, written) = container(session)?;
+    let mut bytes = read(&container, written.container_bytes)?;
     spoil(&mut bytes)?;
     let request = Decompress {
         input_file: session.folder.join("spoiled.llmzip"),
@@ -221,8 +221,14 @@ fn container(session: &Session<'_>) -> Result<(PathBuf, CompressResult), Trouble
     session.container.clone().ok_or_else(|| missing("compress"))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|source| Error::io("read", path, &source))
+/// Reads a file of `length` bytes that the runner wrote.
+fn read(path: &Path, length: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_written_of(path, length)?
+        .take(length)
+        .read_to_end(&mut bytes)
+        .map_err(|source| Error::io("read", path, &source))?;
+    Ok(bytes)
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {

@@ -86,6 +86,16 @@ pub fn run(members: Vec<Member>) -> Report {
     conform::run(&settings(), members, scratch.path(), &Blind).unwrap()
 }
 
+/// As [`run`], with required runners.
+pub fn run_required(required: &[&str], members: Vec<Member>) -> Report {
+    let settings = Settings {
+        required: required.iter().map(ToString::to_string).collect(),
+        ..settings()
+    };
+    let scratch = tempfile::tempdir().unwrap();
+    conform::run(&settings, members, scratch.path(), &Blind).unwrap()
+}
+
 /// What [`run`] runs.
 pub fn settings() -> Settings {
     let input = |name: &str, bytes: &[u8]| inputs::Input {
@@ -108,6 +118,7 @@ pub fn settings() -> Settings {
         sequence: input("counting", b"1 2 3 4 5 6 7 8"),
         sequence_tokens: None,
         inputs: vec![input("text", b"some text"), input("empty", b"")],
+        required: Vec::new(),
         threads: 1,
         graph_optimization: GraphOptimization::All,
         frame_bytes: 1 << 20,

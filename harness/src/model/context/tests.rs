@@ -183,7 +183,7 @@ fn what_is_no_policy_or_no_token_is_refused() {
                 start_token: 50,
                 ..good
             },
-            ErrorCode::Vocabulary,
+            ErrorCode::Usage,
         ),
     ];
     for (policy, code) in bad {

@@ -94,11 +94,11 @@ impl Models {
             .collect())
     }
 
-    /// The variants of a model of the manifest or of a folder. A folder that the manifest does not know is a model of unknown
-    /// hashes, its variants being `onnx/model_VARIANT.onnx`.
+    /// The variants of a model of the manifest or of a folder. A folder that neither this manifest nor the one beside it knows is
+    /// a model of unknown hashes, its variants being `onnx/model_VARIANT.onnx`.
     ///
     /// # Errors
-    /// `usage` when there is no such model; `io` when the folder cannot be read.
+    /// `usage` when there is no such model; `io` when the folder cannot be read; `setup` when the manifest beside it cannot be used.
     pub fn variants_of(&self, name_or_folder: &str) -> Result<Vec<ModelChoice>> {
         self.variants(name_or_folder)
             .or_else(|unknown| match Path::new(name_or_folder).canonicalize() {
@@ -153,22 +153,17 @@ impl Models {
         matching.next().map(|(model, variant)| choice(manifest, model, variant))
     }
 
-    /// The variants of a folder: those of the manifest if it is a folder of the manifest, else what it holds.
+    /// The variants of a folder: those of the manifest if it is a folder of the manifest, or of the one beside it; else what it
+    /// holds.
     fn of_folder(&self, folder: &Path) -> Result<Vec<ModelChoice>> {
-        if let Some(manifest) = &self.manifest {
-            let same = |model: &&ModelEntry| {
-                manifest
-                    .folder_of(model)
-                    .canonicalize()
-                    .is_ok_and(|path| path == folder)
-            };
-            if let Some(model) = manifest.models.iter().find(same) {
-                return Ok(model
-                    .variants
-                    .iter()
-                    .map(|variant| choice(manifest, model, variant))
-                    .collect());
-            }
+        if let Some(choices) = self.manifest.as_ref().and_then(|manifest| known(manifest, folder)) {
+            return Ok(choices);
+        }
+        let beside = folder.with_file_name("manifest.toml");
+        if beside.is_file()
+            && let Some(choices) = known(&Manifest::read(&beside)?, folder)
+        {
+            return Ok(choices);
         }
         let onnx = folder.join("onnx");
         let entries = std::fs::read_dir(&onnx).map_err(|error| {
@@ -197,6 +192,19 @@ impl Models {
         };
         Error::new(ErrorCode::Usage, format!("there is no model {name}")).with_hint(hint)
     }
+}
+
+/// The variants of a folder of the manifest.
+fn known(manifest: &Manifest, folder: &Path) -> Option<Vec<ModelChoice>> {
+    let same = |model: &&ModelEntry| {
+        manifest
+            .folder_of(model)
+            .canonicalize()
+            .is_ok_and(|path| path == folder)
+    };
+    let model = manifest.models.iter().find(same)?;
+    let choices = model.variants.iter().map(|variant| choice(manifest, model, variant));
+    Some(choices.collect())
 }
 
 fn choice(manifest: &Manifest, model: &ModelEntry, variant: &Variant) -> ModelChoice {

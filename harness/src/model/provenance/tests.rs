@@ -170,6 +170,24 @@ fn a_folder_outside_the_manifest_is_a_model_of_unknown_hashes() {
 }
 
 #[test]
+fn a_folder_is_held_to_the_manifest_beside_it() {
+    let (folder, _) = on_disk();
+    let models = folder.path().join("models");
+    let small = models.join("small");
+    let elsewhere = Models::default();
+    let choose = || elsewhere.choose(small.to_str().unwrap(), Some("q4"));
+    let choice = choose().unwrap();
+    assert_eq!((choice.name.as_str(), choice.eps.as_str()), ("small", "5e-5"));
+    assert_eq!(choice.model_sha256, Some(Hash::of(b"")));
+    assert_eq!(choice.tokenizer_sha256, Some(Hash::of(b"abc")));
+    let other = MANIFEST.replace("folder = \"small\"", "folder = \"other\"");
+    std::fs::write(models.join("manifest.toml"), other).unwrap();
+    assert_eq!(choose().unwrap().model_sha256, None);
+    std::fs::write(models.join("manifest.toml"), "version = 2").unwrap();
+    assert_eq!(choose().unwrap_err().code, ErrorCode::Setup);
+}
+
+#[test]
 fn a_bad_manifest_is_refused() {
     let check = |from: &str, to: &str| {
         let text = MANIFEST.replace(from, to);

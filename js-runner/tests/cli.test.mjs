@@ -89,14 +89,31 @@ suite('files', () => {
   test('that are links keep being links', { skip: process.platform === 'win32' }, (context) => {
     const { model, plain, out, folder } = workplace(context);
     const target = join(folder, 'target');
+    symlinkSync('../target', join(out, 'second'));
+    symlinkSync('second', join(out, 'link'));
+    /** @param {string[]} options */
+    const check = (...options) => {
+      const written = llmzip(['compress', plain, ...options, '-o', join(out, 'link'), '--model', model]);
+      assert.equal(written.status, 0, written.stderr);
+      assert.equal(readFileSync(target)[0], 0x89);
+      assert.deepEqual(
+        readdirSync(out, { withFileTypes: true }).map((entry) => entry.isSymbolicLink()),
+        [true, true],
+      );
+    };
+    // First to nothing, then to a file.
+    check();
     writeFileSync(target, 'old');
-    symlinkSync(target, join(out, 'link'));
-    assert.equal(llmzip(['compress', plain, '-f', '-o', join(out, 'link'), '--model', model]).status, 0);
-    assert.equal(readFileSync(target)[0], 0x89);
-    assert.deepEqual(
-      readdirSync(out, { withFileTypes: true }).map((entry) => entry.isSymbolicLink()),
-      [true],
-    );
+    check('-f');
+  });
+
+  test('may have names as long as the system allows', (context) => {
+    const { model, plain, out } = workplace(context);
+    // 255 bytes of UTF-8, but only 85 characters.
+    const name = '\u3042'.repeat(85);
+    const written = llmzip(['compress', plain, '-o', join(out, name), '--model', model]);
+    assert.equal(written.status, 0, written.stderr);
+    assert.deepEqual(readdirSync(out), [name]);
   });
 
   test('may be pipes', (context) => {
@@ -203,6 +220,10 @@ suite('failures', () => {
     fails(llmzip(['compress', join(folder, 'none'), '-o', join(out, 'it'), '--model', model]), 'io', /none/);
     fails(llmzip(['compress', folder, '-o', join(out, 'it'), '--model', model]), 'io', /EISDIR/);
     fails(llmzip(['compress', plain, '-o', join(out, 'no/where'), '--model', model]), 'io', /ENOENT/);
+    fails(llmzip(['compress', plain, '-o', join(plain, 'it'), '--model', model]), 'io', /cannot write/);
+    const tooLong = join(out, 'x'.repeat(300));
+    fails(llmzip(['compress', plain, '-o', tooLong, '--model', model]), 'io', /ENAMETOOLONG|ENOENT/);
+    fails(llmzip(['inspect', '--model', join(plain, 'it')]), 'setup', /no folder/);
     assert.deepEqual(readdirSync(out), []);
   });
 

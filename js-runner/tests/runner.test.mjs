@@ -282,7 +282,9 @@ suite('refusals', () => {
     writeFileSync(plain, PLAIN);
     const choice = { input_file: plain, lanes: 1, eps: '5e-5', ...POLICY, frame_bytes: 1000 };
     assert.equal((await runner.ask('compress', { ...choice, output_file: folder })).error.code, 'usage');
-    assert.equal((await runner.ask('compress', { ...choice, output_file: join(folder, 'no/where') })).error.code, 'io');
+    for (const unusable of [join(folder, 'no/where'), join(plain, 'it'), join(folder, 'x'.repeat(300))]) {
+      assert.equal((await runner.ask('compress', { ...choice, output_file: unusable })).error.code, 'io');
+    }
   });
 
   test('logits that are not finite leave no file', async (context) => {

@@ -8,20 +8,21 @@ import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   createReadStream,
+  lstatSync,
   openSync,
   readFileSync,
+  readlinkSync,
   realpathSync,
   renameSync,
   rmSync,
   statSync,
 } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
-import { IoError, SetupError, UsageError } from '../core/errors.mjs';
+import { dirname, join, resolve } from 'node:path';
+import { IoError, LlmzipError, SetupError, UsageError } from '../core/errors.mjs';
 import { reason, writeAll } from './data-stream.mjs';
 
 export const STDIO = '-';
 const PIECE_BYTES = 2 ** 18;
-const NAME_CHARACTERS = 100;
 
 /** Temporary files that exist, for an end that comes from outside. @type {Set<string>} */
 const temporaryFiles = new Set();
@@ -76,11 +77,20 @@ export function readModelFile(path) {
  *
  * @param {string} path
  * @returns {'file' | 'folder' | 'other' | undefined} nothing where there is no such name
+ * @throws {IoError} the system does not tell
  */
 export function kindOf(path) {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) return undefined;
-  return stats.isFile() ? 'file' : stats.isDirectory() ? 'folder' : 'other';
+  try {
+    const stats = statSync(path);
+    return stats.isFile() ? 'file' : stats.isDirectory() ? 'folder' : 'other';
+  } catch (cause) {
+    if (isMissing(cause)) return undefined;
+    throw new IoError(
+      `cannot look at ${path}: ${reason(cause)}`,
+      'check the name, and that its folder may be read',
+      cause,
+    );
+  }
 }
 
 /**
@@ -104,17 +114,16 @@ export class OutputFile {
   constructor(path, overwrite) {
     this.#path = path;
     this.#overwrite = overwrite;
-    // A link keeps pointing to what it points to.
-    this.#target = kindOf(path) === undefined ? path : realpathSync(path);
+    this.#target = this.#trying(() => followLinks(path));
     if (kindOf(this.#target) !== 'other') {
       this.#refuseExisting();
-      const suffix = randomBytes(6).toString('hex');
-      const name = basename(this.#target).slice(0, NAME_CHARACTERS);
-      this.#temporary = join(dirname(this.#target), `.${name}.${suffix}.tmp`);
-      // Known before it exists, so that no interruption can come between the two.
-      temporaryFiles.add(this.#temporary);
+      // Not made of the output's own name, which may be as long as the system lets a name be.
+      const name = `.llmzip-${randomBytes(6).toString('hex')}.tmp`;
+      this.#temporary = join(dirname(this.#target), name);
     }
     this.#fd = this.#trying(() => openSync(this.#temporary ?? this.#target, this.#temporary ? 'wx' : 'w'));
+    // No interruption comes between the two: signals are told between turns of the event loop.
+    if (this.#temporary !== undefined) temporaryFiles.add(this.#temporary);
   }
 
   /** @param {Uint8Array} bytes */
@@ -171,7 +180,7 @@ export class OutputFile {
     try {
       return action();
     } catch (cause) {
-      if (cause instanceof UsageError) throw cause;
+      if (cause instanceof LlmzipError) throw cause;
       throw new IoError(
         `cannot write ${this.#path}: ${reason(cause)}`,
         'check that its folder exists, may be written to and has room',
@@ -202,6 +211,19 @@ export async function withOutputFiles(paths, overwrite, work) {
     for (const file of files) file.discard();
     throw error;
   }
+}
+
+/**
+ * What is to be written for a name: a link keeps pointing to what it points to, also where that is not there yet.
+ *
+ * @param {string} path
+ * @returns {string}
+ * @throws {IoError} the links lead in a circle
+ */
+function followLinks(path) {
+  if (kindOf(path) !== undefined) return realpathSync(path);
+  if (!lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) return path;
+  return followLinks(resolve(realpathSync(dirname(path)), readlinkSync(path)));
 }
 
 /** @param {unknown} error */

@@ -51,6 +51,18 @@ def test_places_that_cannot_be_written_to(tmp_path: Path) -> None:
         pass
     with pytest.raises(IoError, match="No such file"), output_file(tmp_path / "none" / "out", overwrite=True):
         pass
+    (tmp_path / "file").touch()
+    for unusable in (tmp_path / "file" / "out", tmp_path / ("x" * 300)):
+        with pytest.raises(IoError, match="cannot write"), output_file(unusable, overwrite=True):
+            pass
+
+
+def test_a_name_as_long_as_the_system_allows(tmp_path: Path) -> None:
+    # 255 bytes of UTF-8, but only 85 characters.
+    target = tmp_path / ("\u3042" * 85)
+    with output_file(target, overwrite=False) as file:
+        file.write(b"abc")
+    assert list(tmp_path.iterdir()) == [target]
 
 
 @posix_only

@@ -43,22 +43,23 @@ def output_file(path: Path | str, *, overwrite: bool) -> Iterator[BinaryIO]:
         return
     # A link keeps pointing to what it points to.
     target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file() and not target.is_dir():
-        with _writing(path), target.open("wb") as device:
-            yield device
-        return
-    _refuse_existing(target, path, overwrite=overwrite)
-    # The name is known before the file exists, so that no interruption can come between the two.
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.tmp")
-    try:
-        with _writing(path):
+    with _writing(path):
+        if target.exists() and not target.is_file() and not target.is_dir():
+            with target.open("wb") as device:
+                yield device
+            return
+        _refuse_existing(target, path, overwrite=overwrite)
+        # Not made of the output's own name, which may be as long as the system lets a name be. It is known before the file
+        # exists, so that no interruption can come between the two.
+        temporary = target.with_name(f".llmzip-{secrets.token_hex(6)}.tmp")
+        try:
             with temporary.open("xb") as file:
                 yield file
             _refuse_existing(target, path, overwrite=overwrite)
             temporary.replace(target)
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -163,7 +163,8 @@ def test_errors_of_files_leave_nothing_behind(runner: RunnerProcess, tmp_path: P
     assert runner.ask("decompress", input_file=str(tmp_path / "text"), output_file=out)["code"] == "format"
     how = {"lanes": 1, "eps": "2e-2", "frame_bytes": 1000, **POLICY}
     source = str(tmp_path / "text")
-    assert runner.ask("compress", input_file=source, output_file=str(tmp_path / "no" / "out"), **how)["code"] == "io"
+    for unusable in (tmp_path / "no" / "out", Path(source) / "out", tmp_path / ("x" * 300)):
+        assert runner.ask("compress", input_file=source, output_file=str(unusable), **how)["code"] == "io"
     wrong = how | {"start_token": 1536}
     assert runner.ask("compress", input_file=source, output_file=out, **wrong)["code"] == "usage"
     files = {"logits_file": out, "coded_file": str(tmp_path / "no" / "coded")}

@@ -244,6 +244,41 @@ def test_a_full_disk(plain: Path, capsys: pytest.CaptureFixture[str]) -> None:
     check_error(capsys, 1, "io", "No space left", "compress", plain, "-o", "/dev/full")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("arguments", [["--help"], ["compress", "--help"], ["inspect"], ["compress", "-", "-o", "-"]])
+def test_data_that_stdout_does_not_take(arguments: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        running = process(*arguments, stdin=subprocess.DEVNULL, stdout=full)
+        _, shown = running.communicate()
+    assert running.returncode == 1
+    assert b"error[io]: cannot write" in shown
+    assert b"Traceback" not in shown
+
+
+@posix_only
+@pytest.mark.parametrize(
+    ("arguments", "descriptor", "message"),
+    [
+        (["compress", "-", "-o", "OUT"], 0, "cannot read stdin: it is closed"),
+        (["decompress", "-", "-o", "OUT"], 0, "cannot read stdin: it is closed"),
+        (["runner"], 0, "cannot read stdin: it is closed"),
+        (["compress", "PLAIN", "-o", "-"], 1, "cannot write stdout: it is closed"),
+        (["inspect"], 1, "cannot write stdout: it is closed"),
+        (["--help"], 1, "cannot write stdout: it is closed"),
+        (["runner"], 1, "cannot write stdout: it is closed"),
+    ],
+)
+def test_a_stream_that_is_closed(
+    plain: Path, tmp_path: Path, arguments: list[str], descriptor: int, message: str
+) -> None:
+    places = {"PLAIN": plain, "OUT": tmp_path / "out"}
+    running = process(*(places.get(each, each) for each in arguments), preexec_fn=lambda: os.close(descriptor))
+    _, shown = running.communicate()
+    assert running.returncode == 1
+    assert shown.decode().splitlines() == [f"error[io]: {message}", "hint: give it a file or a pipe"]
+    assert list(tmp_path.iterdir()) == [plain]
+
+
 @posix_only
 def test_a_disk_that_fills_up_in_the_middle_leaves_no_file(tmp_path: Path) -> None:
     import resource  # noqa: PLC0415 - not everywhere

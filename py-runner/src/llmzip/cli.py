@@ -23,7 +23,7 @@ from llmzip.errors import (
     ModelError,
     SetupError,
 )
-from llmzip.files import input_file, output_file
+from llmzip.files import input_file, output_file, standard_output
 from llmzip.signals import Interruption, check_interruption, interrupt_when_asked, was_interrupted
 
 if TYPE_CHECKING:
@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     from llmzip.model.graph import GraphView, TensorInfo
     from llmzip.model.loader import LoadedModel
     from llmzip.model.provenance import ModelRecord, Variant
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser, of a command too, whose help is data: what argparse prints itself may be lost without an error."""
+
+    def print_help(self, file: object = None) -> None:  # noqa: ARG002 - argparse gives none where help is asked for
+        _print(self.format_help(), end="")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,12 +74,12 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="llmzip-py", description="Compress text with the next-token log-probs of an ONNX language model."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    model = argparse.ArgumentParser(add_help=False)
+    model = _Parser(add_help=False)
     model.add_argument(
         "--model", type=Path, metavar="DIR", help="folder of the model (default: LLMZIP_MODEL, or models/tiny)"
     )
@@ -83,11 +90,11 @@ def _parser() -> argparse.ArgumentParser:
         default=True,
         help="hold the model's files to the SHA-256s of the manifest beside its folder",
     )
-    variant = argparse.ArgumentParser(add_help=False)
+    variant = _Parser(add_help=False)
     variant.add_argument(
         "--variant", metavar="NAME", help="variant of the model (default: exact, else q4f16, else the first)"
     )
-    files = argparse.ArgumentParser(add_help=False)
+    files = _Parser(add_help=False)
     files.add_argument("input", metavar="INPUT", help="file to read; - is stdin")
     files.add_argument("-o", "--output", required=True, metavar="OUTPUT", help="file to write; - is stdout")
     files.add_argument("-f", "--force", action="store_true", help="replace OUTPUT if it is already there")
@@ -182,7 +189,7 @@ def _quantize(options: argparse.Namespace) -> None:
         model = export_exact(source)
         file.write(model.content)
     _say(f"{output}: {len(model.content)} bytes, exact; its lines of models/manifest.toml are on stdout")
-    sys.stdout.write(model.manifest_entry())
+    _print(model.manifest_entry(), end="")
 
 
 def _exact(options: argparse.Namespace) -> None:
@@ -202,11 +209,12 @@ def _exact(options: argparse.Namespace) -> None:
         )
 
 
-def _print(text: str) -> None:
-    """Give data to stdout."""
+def _print(text: str, end: str = "\n") -> None:
+    """Give data to stdout. Raises `IoError`."""
+    stdout = standard_output()
     try:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        stdout.write(text + end)
+        stdout.flush()
     except OSError as error:
         raise IoError.writing("stdout", error) from error
 

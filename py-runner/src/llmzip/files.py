@@ -8,18 +8,32 @@ import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from llmzip.errors import IoError, UsageError
 
 STDIO = "-"
 
 
+def standard_input() -> BinaryIO:
+    """The stream of stdin. Raises `IoError` when the process was started without one."""
+    if sys.stdin is None:
+        raise IoError("cannot read stdin: it is closed", "give it a file or a pipe")
+    return sys.stdin.buffer
+
+
+def standard_output() -> TextIO:
+    """The stream of stdout. Raises `IoError` when the process was started without one."""
+    if sys.stdout is None:
+        raise IoError("cannot write stdout: it is closed", "give it a file or a pipe")
+    return sys.stdout
+
+
 @contextlib.contextmanager
 def input_file(path: Path | str) -> Iterator[BinaryIO]:
     """A file, or stdin for `-`, to read from. Raises `IoError`."""
     if path == STDIO:
-        yield sys.stdin.buffer
+        yield standard_input()
         return
     with contextlib.ExitStack() as stack:
         try:
@@ -38,8 +52,9 @@ def output_file(path: Path | str, *, overwrite: bool) -> Iterator[BinaryIO]:
     """
     if path == STDIO:
         with _writing("stdout"):
-            yield sys.stdout.buffer
-            sys.stdout.buffer.flush()
+            stdout = standard_output().buffer
+            yield stdout
+            stdout.flush()
         return
     # A link keeps pointing to what it points to.
     target = Path(os.path.realpath(path))

@@ -13,6 +13,7 @@ import traceback
 from typing import Any, BinaryIO
 
 from llmzip.errors import InternalError, InterruptedByUserError, LlmzipError, UsageError
+from llmzip.files import standard_input, standard_output
 from llmzip.signals import Interruption, check_interruption, interrupt_when_asked
 
 MAX_LINE = 64 << 20
@@ -23,8 +24,8 @@ FORM_HINT = 'send one JSON object a line: {"id": 1, "op": "hello", "params": {"p
 
 
 def claim_stdout() -> BinaryIO:
-    """Point the process's stdout at stderr; the stream that stdout was is the caller's alone."""
-    sys.stdout.flush()
+    """Point the process's stdout at stderr; the stream that stdout was is the caller's alone. Raises `IoError`."""
+    standard_output().flush()
     replies = os.dup(1)
     os.dup2(2, 1)
     return os.fdopen(replies, "wb")
@@ -65,11 +66,12 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> int:
 
 
 def main() -> int:
-    """Be a runner on stdin and stdout; the exit code."""
+    """Be a runner on stdin and stdout; the exit code. Raises `IoError` when one of them is closed."""
+    requests = standard_input()
     replies = claim_stdout()
     interrupt_when_asked()
     try:
-        return serve(sys.stdin.buffer, replies)
+        return serve(requests, replies)
     except (Interruption, KeyboardInterrupt):
         return InterruptedByUserError.exit_code
     except BrokenPipeError:

@@ -114,7 +114,17 @@ def test_what_can_be_wrong_on_a_command_line(plain: Path, tmp_path: Path, capsys
     check_error(capsys, 3, "setup", "not a model folder", "compress", plain, "-o", out, "--model", tmp_path)
     check_error(capsys, 1, "format", "not an LLMzip container", "decompress", plain, "-o", out)
     assert [path.name for path in tmp_path.iterdir()] == ["plain"]
-    for arguments in (["compress"], ["squeeze"], [], ["compress", "a", "-o", "b", "--lanes", "0"]):
+    for arguments in (
+        ["compress"],
+        ["squeeze"],
+        [],
+        ["compress", "none", "-o", ""],
+        ["decompress", "none", "-o", ""],
+        ["quantize", "none", "--exact", "-o", ""],
+        # A container names its model by the SHA-256, and is decoded by no other.
+        ["decompress", "none", "-o", "out", "--no-verify-sha"],
+        *(["compress", "none", "-o", "out", "--lanes", lanes] for lanes in ("0", "1_0", "+1", " 1", "1.0", "\u0661")),
+    ):
         with pytest.raises(SystemExit) as caught:
             main(arguments)
         assert caught.value.code == 2

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -84,7 +85,8 @@ def _parser() -> argparse.ArgumentParser:
         "--model", type=Path, metavar="DIR", help="folder of the model (default: LLMZIP_MODEL, or models/tiny)"
     )
     model.add_argument("--threads", type=_positive, default=1, metavar="N", help="threads of ONNX Runtime (default: 1)")
-    model.add_argument(
+    verify = _Parser(add_help=False)
+    verify.add_argument(
         "--verify-sha",
         action=argparse.BooleanOptionalAction,
         default=True,
@@ -96,10 +98,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     files = _Parser(add_help=False)
     files.add_argument("input", metavar="INPUT", help="file to read; - is stdin")
-    files.add_argument("-o", "--output", required=True, metavar="OUTPUT", help="file to write; - is stdout")
+    files.add_argument(
+        "-o", "--output", type=_output, required=True, metavar="OUTPUT", help="file to write; - is stdout"
+    )
     files.add_argument("-f", "--force", action="store_true", help="replace OUTPUT if it is already there")
 
-    compress = commands.add_parser("compress", parents=[files, model, variant], help="compress any file")
+    compress = commands.add_parser("compress", parents=[files, model, verify, variant], help="compress any file")
     compress.add_argument(
         "--lanes", type=_positive, default=1, metavar="N", help="lanes that decode side by side (default: 1)"
     )
@@ -108,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     compress.add_argument("--frame-bytes", type=_positive, metavar="N", help="plain bytes of a frame (default: 1 MiB)")
     commands.add_parser("decompress", parents=[files, model], help="decompress a container")
-    inspect = commands.add_parser("inspect", parents=[model, variant], help="print what a graph declares")
+    inspect = commands.add_parser("inspect", parents=[model, verify, variant], help="print what a graph declares")
     inspect.add_argument("--json", action="store_true", help="print JSON")
     quantize = commands.add_parser("quantize", help="make an ONNX graph of a checkpoint")
     quantize.add_argument(
@@ -123,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     quantize.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=_output,
         metavar="OUTPUT",
         help="file to write (default: model_exact.onnx in SOURCE's onnx folder)",
     )
@@ -182,7 +186,7 @@ def _quantize(options: argparse.Namespace) -> None:
     from llmzip.quantize.exact import FILE_NAME, export_exact  # noqa: PLC0415
 
     source: Path = options.source
-    output = options.output or (source / "onnx" if source.is_dir() else source.parent) / FILE_NAME
+    output = Path(options.output or (source / "onnx" if source.is_dir() else source.parent) / FILE_NAME)
     if options.output is None and source.is_dir():
         output.parent.mkdir(exist_ok=True)
     with output_file(output, overwrite=options.force) as file:
@@ -316,7 +320,13 @@ def _report(error: LlmzipError) -> int:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("give 1 or more")
-    return value
+    # int() takes more than digits: signs, spaces, underscores.
+    if not re.fullmatch("[1-9][0-9]{0,9}", text):
+        raise argparse.ArgumentTypeError("give a whole number, 1 or more")
+    return int(text)
+
+
+def _output(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; name a file to write to")
+    return text

@@ -194,6 +194,9 @@ suite('failures', () => {
       [['compress', plain, plain, '-o', output], /takes one INPUT/],
       [['inspect', plain], /takes no INPUT/],
       [['compress', plain], /no output/],
+      [['compress', join(out, 'none'), '-o', ''], /--output is empty/],
+      [['decompress', join(out, 'none'), '-o', ''], /--output is empty/],
+      [['decompress', plain, '-o', output, '--no-verify-sha'], /decompress takes no --no-verify-sha/],
       [['compress', plain, '-o', output, '--lanes', '0'], /--lanes is 0/],
       [['compress', plain, '-o', output, '--lanes', '257', '--model', model], /lanes is 257/],
       [['compress', plain, '-o', output, '--eps', '2'], /eps is "2"/],
@@ -253,6 +256,24 @@ suite('failures', () => {
     const { model, plain } = workplace(context);
     fails(llmzip(['compress', plain, '-o', '/dev/full', '-f', '--model', model]), 'io', /ENOSPC/);
     assert.ok(existsSync('/dev/full'));
+  });
+
+  test('of a stdout that takes nothing', { skip: noBash }, (context) => {
+    const { model, plain } = workplace(context);
+    /** @param {string} redirection @param {string[]} args */
+    const redirected = (redirection, ...args) => {
+      const command = ['-c', `exec "$0" "$@" ${redirection}`, process.execPath, BIN, ...args];
+      const { status, stdout, stderr } = spawnSync('bash', command);
+      return { status, stdout, stderr: stderr.toString('utf8') };
+    };
+    const compress = ['compress', plain, '-o', '-', '--model', model];
+    fails(redirected('>&-', ...compress), 'io', /cannot write to stdout: it is closed/);
+    fails(redirected('>&-', 'decompress', plain, '-o', '-'), 'io', /cannot write to stdout: it is closed/);
+    // Who throws data away knows it.
+    assert.equal(redirected('>/dev/null', ...compress).status, 0);
+    if (!existsSync('/dev/full')) return;
+    fails(redirected('>/dev/full', ...compress), 'io', /cannot write to stdout: ENOSPC/);
+    fails(redirected('>/dev/full', '--help'), 'io', /cannot write to stdout: ENOSPC/);
   });
 
   test('of damage: another kind of file, a cut, a flipped bit', (context) => {

@@ -62,7 +62,8 @@ const OPTIONS = /** @type {const} */ ({
   help: { type: 'boolean', short: 'h' },
 });
 
-const MODEL_OPTIONS = ['model', 'threads', 'verify-sha', 'no-verify-sha'];
+const MODEL_OPTIONS = ['model', 'threads'];
+const VERIFY_OPTIONS = ['verify-sha', 'no-verify-sha'];
 const FILE_OPTIONS = ['output', 'force'];
 
 /**
@@ -79,13 +80,16 @@ const COMMANDS = new Map([
   [
     'compress',
     {
-      options: [...FILE_OPTIONS, ...MODEL_OPTIONS, 'variant', 'lanes', 'eps', 'frame-bytes'],
+      options: [...FILE_OPTIONS, ...MODEL_OPTIONS, ...VERIFY_OPTIONS, 'variant', 'lanes', 'eps', 'frame-bytes'],
       takesInput: true,
       run: runCompress,
     },
   ],
   ['decompress', { options: [...FILE_OPTIONS, ...MODEL_OPTIONS], takesInput: true, run: runDecompress }],
-  ['inspect', { options: [...MODEL_OPTIONS, 'variant', 'json'], takesInput: false, run: runInspect }],
+  [
+    'inspect',
+    { options: [...MODEL_OPTIONS, ...VERIFY_OPTIONS, 'variant', 'json'], takesInput: false, run: runInspect },
+  ],
   ['runner', { options: [], takesInput: false, run: (_input, _options, stdout) => serve(process.stdin, stdout) }],
 ]);
 
@@ -186,8 +190,11 @@ async function runInspect(_input, options, stdout) {
 async function withOutput(options, stdout, work) {
   const path = options.output;
   if (path === undefined) throw new UsageError('no output is named', 'give -o OUTPUT, or -o - for stdout');
-  if (path === STDIO) await work((bytes) => stdout.write(bytes));
-  else await withOutputFiles([String(path)], options.force === true, ([file]) => work((bytes) => file.write(bytes)));
+  if (path === '') throw new UsageError('--output is empty', 'name a file to write to');
+  if (path === STDIO) {
+    stdout.refuseClosed();
+    await work((bytes) => stdout.write(bytes));
+  } else await withOutputFiles([String(path)], options.force === true, ([file]) => work((bytes) => file.write(bytes)));
 }
 
 /** @param {Options} options */

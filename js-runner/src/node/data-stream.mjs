@@ -4,7 +4,7 @@
  * @module
  */
 
-import { fstatSync, writeSync } from 'node:fs';
+import { fstatSync, readSync, statSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { IoError, SetupError } from '../core/errors.mjs';
 
@@ -40,6 +40,22 @@ export class DataStream {
   }
 
   /**
+   * Refuses the stdout of a process that was started without one. In its place Node opens the null device, for reading and writing,
+   * so that all that is written is lost. `>/dev/null` opens it for writing only; a caller that opens it for both cannot be told
+   * apart, and is refused too.
+   *
+   * @throws {IoError}
+   */
+  refuseClosed() {
+    if (isNullDevice(this.#fd) && mayBeRead(this.#fd)) {
+      throw new IoError(
+        'cannot write to stdout: it is closed',
+        'give it a file or a pipe, or name a file to write to; to throw the data away, name /dev/null',
+      );
+    }
+  }
+
+  /**
    * @param {Uint8Array} bytes
    * @returns {Promise<void>} when they are handed over
    * @throws {IoError}
@@ -63,6 +79,22 @@ export function writeAll(fd, bytes, position = null) {
   let written = 0;
   while (written < bytes.length) {
     written += writeSync(fd, bytes, written, bytes.length - written, position === null ? null : position + written);
+  }
+}
+
+/** @param {number} fd */
+function isNullDevice(fd) {
+  const stats = fstatSync(fd);
+  return stats.isCharacterDevice() && stats.rdev === statSync('/dev/null', { throwIfNoEntry: false })?.rdev;
+}
+
+/** @param {number} fd */
+function mayBeRead(fd) {
+  try {
+    readSync(fd, new Uint8Array(1));
+    return true;
+  } catch {
+    return false;
   }
 }
 

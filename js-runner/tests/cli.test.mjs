@@ -10,11 +10,14 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { suite, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { EXIT_CODES } from '../src/core/errors.mjs';
 import { TINY, TINY_VARIANTS, temporaryFolder, withoutTiny, writeModelFolder } from './support/model-folder.mjs';
 import { makeGraph } from './support/onnx.mjs';
@@ -341,6 +344,46 @@ sha256 = "${'0'.repeat(64)}"
     const [code] = await once(child, 'exit');
     assert.equal(code, EXIT_CODES.interrupted);
     assert.deepEqual(readdirSync(out), []);
+  });
+
+  test('of a person who has enough before it has started', { skip: noBash }, async (context) => {
+    const { model, folder, plain, out } = workplace(context);
+    const [halt, started] = [join(folder, 'halt.mjs'), join(folder, 'started')];
+    // The process that does the work stops before its first line; its launcher does not.
+    writeFileSync(
+      halt,
+      `import { writeFileSync } from 'node:fs';
+if (process.argv[1].endsWith('main.mjs')) {
+  writeFileSync(process.env.STARTED, '');
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+}
+`,
+    );
+    const args = [
+      '--import',
+      pathToFileURL(halt).href,
+      BIN,
+      'compress',
+      plain,
+      '-o',
+      join(out, 'it'),
+      '--model',
+      model,
+    ];
+    for (const signal of /** @type {NodeJS.Signals[]} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+      const child = spawn(process.execPath, args, { env: { ...process.env, STARTED: started } });
+      const stderr = text(child.stderr);
+      while (!existsSync(started)) {
+        assert.equal(child.exitCode, null, 'it ended before it started');
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      rmSync(started);
+      child.kill(signal);
+      const [code] = await once(child, 'exit');
+      assert.equal(code, EXIT_CODES.interrupted);
+      assert.equal(await stderr, 'error[interrupted]: interrupted\nhint: nothing was written; run it again\n');
+      assert.deepEqual(readdirSync(out), []);
+    }
   });
 });
 

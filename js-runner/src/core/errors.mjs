@@ -136,6 +136,16 @@ export class InternalError extends LlmzipError {
 }
 
 /**
+ * What a command line says of an error: two lines.
+ *
+ * @param {LlmzipError} error
+ * @returns {string}
+ */
+export function errorText({ code, message, hint }) {
+  return `error[${code}]: ${message}\nhint: ${hint}\n`;
+}
+
+/**
  * Anything that was thrown, as an error of this package.
  *
  * @param {unknown} thrown

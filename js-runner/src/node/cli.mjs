@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { decompressFrames, openContainer } from '../core/compressor/decode.mjs';
 import { compress, FRAME_BYTES } from '../core/compressor/encode.mjs';
 import { parseEps } from '../core/container/eps.mjs';
-import { asLlmzipError, IntegrityError, LlmzipError, UsageError } from '../core/errors.mjs';
+import { asLlmzipError, errorText, IntegrityError, LlmzipError, UsageError } from '../core/errors.mjs';
 import { findVariant, sha256Hex } from '../core/model/provenance.mjs';
 import { DataStream } from './data-stream.mjs';
 import { readModelFile, readPieces, STDIO, withOutputFiles } from './files.mjs';
@@ -291,7 +291,6 @@ function say(text) {
 function report(thrown) {
   const error = asLlmzipError(thrown);
   if (!(thrown instanceof LlmzipError)) say(thrown instanceof Error ? String(thrown.stack) : String(thrown));
-  say(`error[${error.code}]: ${error.message}`);
-  say(`hint: ${error.hint}`);
+  say(errorText(error).trimEnd());
   return error.exitCode;
 }

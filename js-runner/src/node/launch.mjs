@@ -3,7 +3,7 @@
  *
  * Native libraries write to descriptor 1 behind Node's back, and Node can neither duplicate a descriptor nor point one elsewhere. A
  * child can be given any: its descriptor 1 is this process's stderr, and this process's stdout is its descriptor `DATA_FD`, which no
- * library knows of. Owns that child: signals go down, its end comes up. It loads nothing and reads nothing from stdin.
+ * library knows of. Owns that child: signals go down, its end comes up. It loads no library and reads nothing from stdin.
  *
  * @module
  */
@@ -11,10 +11,10 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { errorText, InterruptedError, SetupError } from '../core/errors.mjs';
 
 /** @type {NodeJS.Signals[]} */
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-const SETUP_EXIT = 3;
 
 /**
  * Runs the command line; this process ends as the child does.
@@ -23,16 +23,23 @@ const SETUP_EXIT = 3;
  */
 export function launch(args) {
   const main = fileURLToPath(new URL('./main.mjs', import.meta.url));
+  // Before there is a child, which must not be left alone.
+  for (const signal of FORWARDED) process.on(signal, () => child.kill(signal));
   // Through the channel the child learns of this process's end, even of a hard one.
   const child = spawn(process.execPath, [...process.execArgv, main, ...args], { stdio: ['inherit', 2, 2, 1, 'ipc'] });
-  for (const signal of FORWARDED) process.on(signal, () => child.kill(signal));
   child.on('error', (error) => {
-    process.stderr.write(
-      `error[setup]: cannot start ${process.execPath}: ${error.message}\nhint: check the installation of Node\n`,
-    );
-    process.exitCode = SETUP_EXIT;
+    fail(new SetupError(`cannot start ${process.execPath}: ${error.message}`, 'check the installation of Node'));
   });
   child.on('exit', (code, signal) => {
-    process.exitCode = signal === null ? (code ?? 0) : 128 + constants.signals[signal];
+    if (signal === null) process.exitCode = code ?? 0;
+    // It was still starting, and could not tell of it.
+    else if (FORWARDED.includes(signal)) fail(new InterruptedError());
+    else process.exitCode = 128 + constants.signals[signal];
   });
+}
+
+/** @param {import('../core/errors.mjs').LlmzipError} error */
+function fail(error) {
+  process.stderr.write(errorText(error));
+  process.exitCode = error.exitCode;
 }

@@ -4,22 +4,24 @@
  * @module
  */
 
-import { EXIT_CODES } from '../core/errors.mjs';
+import { errorText, InterruptedError } from '../core/errors.mjs';
 import { run } from './cli.mjs';
 import { removeTemporaryFiles } from './files.mjs';
 
 /** The descriptor that is the launcher's stdout. */
 const DATA_FD = 3;
 
+const interrupted = new InterruptedError();
+
 process.on('exit', removeTemporaryFiles);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
-    process.stderr.write('error[interrupted]: interrupted\nhint: nothing was written; run it again\n');
-    process.exit(EXIT_CODES.interrupted);
+    process.stderr.write(errorText(interrupted));
+    process.exit(interrupted.exitCode);
   });
 }
 // The launcher is gone, so nobody waits for the answer.
-process.on('disconnect', () => process.exit(EXIT_CODES.interrupted));
+process.on('disconnect', () => process.exit(interrupted.exitCode));
 process.channel?.unref();
 
 process.exit(await run(process.argv.slice(2), DATA_FD));

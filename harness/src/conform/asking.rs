@@ -3,11 +3,18 @@
 
 use std::time::Instant;
 
-use super::{Observer, failure, stage};
 use crate::report::{FailureEntry, SkipEntry, StageEntry};
-use crate::runner::protocol::{Operation, Outcome};
+use crate::runner::protocol::{Operation, Outcome, Progress};
 use crate::runner::{Runner, ask};
-use crate::{ErrorCode, interrupt};
+use crate::{Error, ErrorCode, interrupt};
+
+/// Told how a run goes on, from several threads at once.
+pub trait Observer: Sync {
+    /// A runner works on a request; `progress` is there when it tells.
+    fn working(&self, runner: &str, model: &str, request: &str, progress: Option<Progress>);
+    /// A runner has nothing to do.
+    fn resting(&self, runner: &str);
+}
 
 /// What came of a runner's requests.
 #[derive(Debug, Default)]
@@ -82,11 +89,32 @@ impl<'a> Asking<'a> {
     }
 
     /// Logs a failure of the runner that was found after its answer.
-    pub fn fail(&mut self, label: &str, error: crate::Error) {
+    pub fn fail(&mut self, label: &str, error: Error) {
         self.log.broken |= matches!(error.code, ErrorCode::Runner | ErrorCode::Interrupted);
         let talk = self.runner.talk();
         self.log
             .failures
             .push(failure(self.runner.name(), self.model, label, error, talk));
+    }
+}
+
+/// A row of the report for a request that failed.
+pub fn failure(runner: &str, model: &str, request: &str, error: Error, stderr: String) -> FailureEntry {
+    FailureEntry {
+        runner: runner.to_owned(),
+        model: model.to_owned(),
+        request: request.to_owned(),
+        error,
+        stderr,
+    }
+}
+
+/// A row of the report for time spent since `started`.
+pub fn stage(model: &str, name: &str, runner: &str, started: Instant) -> StageEntry {
+    StageEntry {
+        model: model.to_owned(),
+        name: name.to_owned(),
+        runner: runner.to_owned(),
+        seconds: started.elapsed().as_secs_f64(),
     }
 }

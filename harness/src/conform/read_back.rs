@@ -17,7 +17,7 @@ use crate::{Error, Result};
 
 /// A container to be read, known by its input and its SHA-256.
 #[derive(Clone, Debug)]
-pub struct Book {
+pub struct Container {
     input: String,
     sha256: String,
     path: PathBuf,
@@ -39,24 +39,24 @@ enum Reading {
 #[derive(Debug, Default)]
 pub struct Read {
     runner: String,
-    books: BTreeMap<(String, String), Reading>,
+    containers: BTreeMap<(String, String), Reading>,
     /// Failures, skips and times.
     pub log: Log,
 }
 
 /// Every different container, once.
-pub fn books(collected: &[Collected], inputs: &[Input]) -> Vec<Book> {
-    let mut books: Vec<Book> = Vec::new();
+pub fn containers(collected: &[Collected], inputs: &[Input]) -> Vec<Container> {
+    let mut containers: Vec<Container> = Vec::new();
     for input in inputs {
         for answers in collected {
             let Some(written) = answers.containers.get(&input.name) else {
                 continue;
             };
-            if !books
+            if !containers
                 .iter()
-                .any(|book| book.input == input.name && book.sha256 == written.sha256)
+                .any(|container| container.input == input.name && container.sha256 == written.sha256)
             {
-                books.push(Book {
+                containers.push(Container {
                     input: input.name.clone(),
                     sha256: written.sha256.clone(),
                     path: written.path.clone(),
@@ -65,14 +65,14 @@ pub fn books(collected: &[Collected], inputs: &[Input]) -> Vec<Book> {
             }
         }
     }
-    books
+    containers
 }
 
-/// Lets `runner` read every book.
+/// Lets `runner` read every container.
 pub fn read_back(
     target: &Target,
     runner: &mut dyn Runner,
-    books: &[Book],
+    containers: &[Container],
     inputs: &[Input],
     folder: &Path,
     observer: &dyn Observer,
@@ -82,22 +82,22 @@ pub fn read_back(
         ..Read::default()
     };
     let mut asking = Asking::new(runner, &target.name, observer);
-    for (index, book) in books.iter().enumerate() {
+    for (index, container) in containers.iter().enumerate() {
         let output_file = folder.join(format!("{index}.plain"));
         let request = Decompress {
-            input_file: book.path.clone(),
+            input_file: container.path.clone(),
             output_file: output_file.clone(),
         };
-        let label = format!("decompress {} by {}", book.input, book.writer);
+        let label = format!("decompress {} by {}", container.input, container.writer);
         let skips = asking.log.skips.len();
-        let key = (book.input.clone(), book.sha256.clone());
+        let key = (container.input.clone(), container.sha256.clone());
         let Some(result) = asking.ask(&label, &request) else {
             if asking.log.skips.len() > skips {
-                read.books.insert(key, Reading::Skipped);
+                read.containers.insert(key, Reading::Skipped);
             }
             continue;
         };
-        let Some(input) = inputs.iter().find(|input| input.name == book.input) else {
+        let Some(input) = inputs.iter().find(|input| input.name == container.input) else {
             continue;
         };
         let outcome = match check_plain(&output_file, input) {
@@ -108,7 +108,7 @@ pub fn read_back(
                 continue;
             }
         };
-        read.books.insert(key, outcome);
+        read.containers.insert(key, outcome);
     }
     read.log = asking.log;
     read
@@ -144,7 +144,7 @@ pub fn sum_up(target: &Target, inputs: &[Input], collected: &[Collected], read: 
                 continue;
             };
             for reader in read.iter().filter(|reader| !reader.runner.is_empty()) {
-                let outcome = reader.books.get(&(input.name.clone(), written.sha256.clone()));
+                let outcome = reader.containers.get(&(input.name.clone(), written.sha256.clone()));
                 let detail = match outcome {
                     None => "it was not read; see the failed requests".to_owned(),
                     Some(Reading::Skipped) => continue,

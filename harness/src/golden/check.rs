@@ -11,7 +11,7 @@ use crate::compare::classes::{Activations, PairClass, PairVerdict};
 use crate::compare::{CodedStats, compare_coded};
 use crate::conform::collect::{Collected, Written};
 use crate::conform::judge::{activations, check_answers};
-use crate::conform::{self, Bench, Member, Observer, PLANS, Settings, Target};
+use crate::conform::{self, Member, Observer, PLANS, Reference, Settings, Target};
 use crate::report::{CheckEntry, Report};
 use crate::runner::protocol::Fingerprint;
 use crate::{Error, ErrorCode, Result};
@@ -171,20 +171,20 @@ pub fn check(
     scratch: &Path,
     observer: &dyn Observer,
 ) -> Result<GoldenReport> {
-    let mut bench = AgainstGoldens {
+    let mut reference = AgainstGoldens {
         goldens,
         standings: Vec::new(),
         coded: Vec::new(),
         containers: Vec::new(),
     };
-    let report = conform::run_on(&mut bench, settings, members, scratch, observer)?;
+    let report = conform::run_on(&mut reference, settings, members, scratch, observer)?;
     Ok(GoldenReport {
         model: goldens.model.clone(),
         writer: goldens.writer.clone(),
         report,
-        standings: bench.standings,
-        coded: bench.coded,
-        containers: bench.containers,
+        standings: reference.standings,
+        coded: reference.coded,
+        containers: reference.containers,
     })
 }
 
@@ -195,7 +195,7 @@ struct AgainstGoldens<'a> {
     containers: Vec<ContainerComparison>,
 }
 
-impl Bench for AgainstGoldens<'_> {
+impl Reference for AgainstGoldens<'_> {
     fn judge(
         &mut self,
         settings: &Settings,

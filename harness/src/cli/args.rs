@@ -2,11 +2,14 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::RangedU64ValueParser;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::compressor::CompressOptions;
+use crate::runner::process::Timeouts;
+use crate::{Error, ErrorCode, Result};
 
 /// Compresses with a language model, and proves that every runtime decodes what any other wrote.
 #[derive(Debug, Parser)]
@@ -158,12 +161,9 @@ pub struct SmokeArguments {
     /// The model's variant; exact, else q4f16, else the first, unless given.
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
-    /// Seconds that the runner may take to load a model.
-    #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
-    pub load_timeout: f64,
-    /// Seconds that the runner may be silent during any other request.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
-    pub request_timeout: f64,
+    /// How long a runner is waited for.
+    #[command(flatten)]
+    pub timeouts: TimeoutArguments,
     /// The command that starts the runner, as words or as one quoted line.
     #[arg(
         value_name = "COMMAND",
@@ -204,12 +204,9 @@ pub struct ConformArguments {
     /// How far ONNX Runtime may rewrite the graph.
     #[arg(long, value_name = "LEVEL", default_value = "all", value_parser = ["disabled", "basic", "extended", "all"])]
     pub graph_optimization: String,
-    /// Seconds that a runner may take to load a model.
-    #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
-    pub load_timeout: f64,
-    /// Seconds that a runner may be silent during any other request.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300.0)]
-    pub request_timeout: f64,
+    /// How long a runner is waited for.
+    #[command(flatten)]
+    pub timeouts: TimeoutArguments,
     /// Write the report as JSON.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
@@ -269,4 +266,39 @@ pub struct SetupArguments {
     /// Also install what the tests and checks of py-runner need.
     #[arg(long)]
     pub dev: bool,
+}
+
+/// How long a runner is waited for.
+#[derive(Debug, Args)]
+pub struct TimeoutArguments {
+    /// Seconds that a runner may take to load a model.
+    #[arg(long, value_name = "SECONDS", default_value_t = Timeouts::default().load.as_secs_f64())]
+    load_timeout: f64,
+    /// Seconds that a runner may be silent during any other request.
+    #[arg(long, value_name = "SECONDS", default_value_t = Timeouts::default().request.as_secs_f64())]
+    request_timeout: f64,
+}
+
+impl TimeoutArguments {
+    /// The time limits.
+    ///
+    /// # Errors
+    /// `usage` for what is no length of time.
+    pub fn timeouts(&self) -> Result<Timeouts> {
+        Ok(Timeouts {
+            load: seconds("--load-timeout", self.load_timeout)?,
+            request: seconds("--request-timeout", self.request_timeout)?,
+            ..Timeouts::default()
+        })
+    }
+}
+
+fn seconds(flag: &str, value: f64) -> Result<Duration> {
+    Duration::try_from_secs_f64(value)
+        .ok()
+        .filter(|limit| !limit.is_zero())
+        .ok_or_else(|| {
+            Error::new(ErrorCode::Usage, format!("{flag} {value} is no length of time"))
+                .with_hint("give seconds, above 0")
+        })
 }

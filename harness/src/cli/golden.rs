@@ -1,14 +1,15 @@
 //! Owns `llmzip golden`: from arguments to a check or a recording, and what is said of it.
 
 use super::args::{GoldenArguments, GoldenCheckArguments, GoldenCommand, GoldenWriteArguments};
-use super::conform::{standard_settings, target};
+
 use super::output::{Output, write_file};
 use super::progress::{RunnerBars, SetupTalk};
 use super::runners;
+use super::targets::{standard_settings, target};
 use crate::conform::{Member, Settings};
 use crate::files::scratch_folder;
-use crate::golden::check::Goldens;
 use crate::golden::codec_vectors::codec_vectors_text;
+use crate::golden::recorded::Goldens;
 use crate::golden::{self, table};
 use crate::model::provenance::Models;
 use crate::runner::process::Timeouts;

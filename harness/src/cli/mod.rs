@@ -14,6 +14,7 @@ mod runner;
 mod runners;
 mod setup;
 mod smoke;
+mod targets;
 mod telemetry;
 mod transfer;
 

@@ -1,14 +1,15 @@
 //! Owns `llmzip smoke`: which command is tried on which model, and a line for each step.
 
 use super::args::SmokeArguments;
-use super::conform::{seconds, target};
+
 use super::output::Output;
 use super::runners::parse_command;
+use super::targets::target;
 use crate::files::scratch_folder;
 use crate::model::provenance::Models;
 use crate::report::terminal::printable;
 use crate::runner::Runner as _;
-use crate::runner::process::{CommandSpec, ProcessRunner, Timeouts};
+use crate::runner::process::{CommandSpec, ProcessRunner};
 use crate::setup::Layout;
 use crate::smoke::{self, Verdict};
 use crate::{Error, ErrorCode, Result};
@@ -19,15 +20,10 @@ const NAME: &str = "on trial";
 /// Tries it.
 pub fn run(arguments: &SmokeArguments, output: &Output) -> Result<u8> {
     let command = command(&arguments.command)?;
-    let timeouts = Timeouts {
-        load: seconds("--load-timeout", arguments.load_timeout)?,
-        request: seconds("--request-timeout", arguments.request_timeout)?,
-        ..Timeouts::default()
-    };
     let models = Models::of_manifest(&Layout::find()?.manifest())?;
     let target = target(models.choose(&arguments.model, arguments.variant.as_deref())?)?;
     let scratch = scratch_folder()?;
-    let mut runner = ProcessRunner::start(NAME, &command, timeouts)?;
+    let mut runner = ProcessRunner::start(NAME, &command, arguments.timeouts.timeouts()?)?;
     let exit_code = smoke::run(&mut runner, &target, scratch.path(), &mut |name, verdict| {
         let state = match verdict {
             Verdict::Ok => "ok".to_owned(),

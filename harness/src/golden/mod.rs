@@ -5,6 +5,7 @@ pub mod check;
 pub mod codec_vectors;
 mod folder;
 pub mod record;
+pub mod recorded;
 pub mod synthetic;
 pub mod table;
 pub mod write;

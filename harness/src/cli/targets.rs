@@ -1,0 +1,112 @@
+//! Owns which graphs a command runs and what it asks about them: from names on the command line to targets with their hashes.
+
+use crate::compare::Classes;
+use crate::conform::{Settings, Target, inputs};
+use crate::model::fingerprint::GraphOptimization;
+use crate::model::provenance::{ModelChoice, Models};
+use crate::setup::Layout;
+use crate::{Error, ErrorCode, Result};
+
+/// Plain bytes of a frame; larger than every input, so that each is one frame.
+const FRAME_BYTES: u32 = 1 << 20;
+
+/// What is asked about `targets` unless an argument says otherwise.
+pub(super) fn standard_settings(targets: Vec<Target>, layout: &Layout, thorough: bool) -> Result<Settings> {
+    let samples = layout.models().join("tiny").join("samples");
+    Ok(Settings {
+        targets,
+        sequence: inputs::sequence(),
+        sequence_tokens: None,
+        inputs: inputs::round_trip_inputs(&samples, thorough)?,
+        required: Vec::new(),
+        threads: 1,
+        graph_optimization: GraphOptimization::All,
+        frame_bytes: FRAME_BYTES,
+        classes: Classes::built_in()?,
+    })
+}
+
+/// The variants of a run unless others are named: one that must be the same bits everywhere, and the plan's own.
+const STANDARD_VARIANTS: [&str; 2] = ["exact", "q4f16"];
+
+/// The variants that were asked for; else of those that are present the standard ones, or all where there are none or `thorough`.
+pub(super) fn targets_of(models: &Models, name: &str, variants: &[String], thorough: bool) -> Result<Vec<Target>> {
+    if !variants.is_empty() {
+        return variants
+            .iter()
+            .map(|variant| target(models.choose(name, Some(variant))?))
+            .collect();
+    }
+    let all = models.variants_of(name)?;
+    let present: Vec<ModelChoice> = all
+        .into_iter()
+        .filter(|choice| choice.model_dir.join(&choice.model_file).is_file())
+        .collect();
+    if present.is_empty() {
+        // `choose` says what is missing and how to get it.
+        return Ok(vec![target(models.choose(name, None)?)?]);
+    }
+    let is_standard = |choice: &ModelChoice| STANDARD_VARIANTS.contains(&choice.variant.as_str());
+    let all = thorough || !present.iter().any(is_standard);
+    present
+        .into_iter()
+        .filter(|choice| all || is_standard(choice))
+        .map(target)
+        .collect()
+}
+
+/// The target that a choice stands for.
+///
+/// # Errors
+/// `integrity` when the manifest names no SHA-256 for it.
+pub(super) fn target(choice: ModelChoice) -> Result<Target> {
+    let known = |hash: Option<crate::model::provenance::Hash>, what: &str| {
+        hash.map(|hash| hash.to_string()).ok_or_else(|| {
+            Error::new(
+                ErrorCode::Integrity,
+                format!(
+                    "models/manifest.toml names no SHA-256 for the {what} of {}/{}",
+                    choice.name, choice.variant
+                ),
+            )
+            .with_hint("add the file with its SHA-256 to the manifest; a model without provenance is not run")
+        })
+    };
+    Ok(Target {
+        model_sha256: known(choice.model_sha256, "graph")?,
+        tokenizer_sha256: known(choice.tokenizer_sha256, "tokenizer")?,
+        name: format!("{}/{}", choice.name, choice.variant),
+        model_dir: std::path::absolute(&choice.model_dir)
+            .map_err(|source| Error::io("find", &choice.model_dir, &source))?,
+        model_file: choice.model_file.into(),
+        eps: choice.eps,
+        start_token: choice.start_token,
+        window: field(choice.window)?,
+        overlap: field(choice.overlap)?,
+    })
+}
+
+fn field(value: usize) -> Result<u32> {
+    u32::try_from(value).map_err(|_| Error::new(ErrorCode::Setup, format!("{value} is no context length")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::testing::repository;
+
+    #[test]
+    fn the_standard_variants_are_run_unless_others_are_named() {
+        let models = Models::find(repository()).unwrap();
+        let check = |variants: &[&str], thorough: bool, expected: &[&str]| {
+            let variants: Vec<String> = variants.iter().map(ToString::to_string).collect();
+            let targets = targets_of(&models, "tiny", &variants, thorough).unwrap();
+            let names: Vec<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+            assert_eq!(names, expected);
+        };
+        check(&[], false, &["tiny/exact", "tiny/q4f16"]);
+        check(&[], true, &["tiny/exact", "tiny/q4f16", "tiny/q4"]);
+        check(&["q4"], false, &["tiny/q4"]);
+        check(&["q4"], true, &["tiny/q4"]);
+    }
+}

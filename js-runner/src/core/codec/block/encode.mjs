@@ -1,0 +1,76 @@
+/**
+ * Lanes to streams: the writer's choice of parameters, and the bits of a lane (FORMAT.md sections 7 and 8).
+ *
+ * @module
+ */
+
+import { Grid } from '../grid.mjs';
+import { BitEncoder } from '../range-coder.mjs';
+import { candidates } from './candidates.mjs';
+import { blockCosts, chooseOffsets, mergePairs, rawBlockCost } from './costs.mjs';
+import { OffsetIndex, RAW_PROBABILITY } from './offset-index.mjs';
+
+/** @typedef {import('./candidates.mjs').Candidate} Candidate */
+/** @typedef {import('../tree.mjs').Path} Path */
+
+/**
+ * N and B for a frame of these lanes: the first of the cheapest candidates.
+ *
+ * @param {Path[]} lanes
+ * @param {number} offsets
+ * @param {number} eps
+ * @returns {Candidate}
+ */
+export function chooseParameters(lanes, offsets, eps) {
+  const choices = candidates(eps);
+  const totals = new Float64Array(choices.length);
+  /** @type {Float64Array[]} */
+  let costs = [];
+  for (const [i, { cells, block }] of choices.entries()) {
+    // The candidates of one N follow each other, and each B is twice the one before.
+    const grid = new Grid(cells, offsets, eps);
+    const isFirstBlock = cells !== choices[i - 1]?.cells;
+    costs = lanes.map((lane, l) => (isFirstBlock ? blockCosts(lane, grid, block) : mergePairs(costs[l], offsets)));
+    for (const [l, lane] of lanes.entries()) {
+      totals[i] += chooseOffsets(costs[l], offsets, rawBlockCost(lane, block)).cost;
+    }
+  }
+  return choices[totals.indexOf(Math.min(...totals))];
+}
+
+/**
+ * The stream of one lane.
+ *
+ * @param {Path} lane
+ * @param {Grid} grid
+ * @param {number} block
+ * @returns {Uint8Array}
+ */
+export function encodeLane(lane, grid, block) {
+  const { offsets } = grid;
+  const { depth, ids } = lane;
+  const { chosen } = chooseOffsets(blockCosts(lane, grid, block), offsets, rawBlockCost(lane, block));
+  const probabilities = grid.probabilities();
+  const index = new OffsetIndex(offsets);
+  const encoder = new BitEncoder();
+  /** @type {(v: number, bit: number, k: number) => void} */
+  const put = (v, bit, k) => encoder.encode(bit, probabilities[(grid.cell(v, k) + 1) * offsets + k]);
+  for (const [b, k] of chosen.entries()) {
+    index.learn(k, encoder);
+    const end = Math.min((b + 1) * block, ids.length);
+    for (let t = b * block; t < end; t++) {
+      if (k === offsets) {
+        for (let d = depth - 1; d >= 0; d--) encoder.encode((ids[t] >> d) & 1, RAW_PROBABILITY);
+        continue;
+      }
+      const leads = grid.leads(lane.leads[t], k);
+      if (leads) put(lane.leaderLogOdds[t], lane.isLeader[t], k);
+      if (leads && lane.isLeader[t]) continue;
+      const odds = leads ? lane.others : lane.all;
+      for (let i = t * depth; i < (t + 1) * depth; i++) {
+        if (lane.coded[i]) put(odds[i], lane.bits[i], k);
+      }
+    }
+  }
+  return encoder.finish();
+}

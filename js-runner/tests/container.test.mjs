@@ -4,13 +4,12 @@ import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import * as zlib from 'node:zlib';
 import fc from 'fast-check';
+import { cutFrames } from '../src/core/compressor/frames.mjs';
 import { ByteReader, ByteWriter } from '../src/core/container/bytes.mjs';
 import { crc32 } from '../src/core/container/crc32.mjs';
 import { epsValue, formatEps, isValidEps, parseEps } from '../src/core/container/eps.mjs';
-import { cutFrames } from '../src/core/container/frames.mjs';
 import {
   fromHex,
-  laneLengths,
   readFrame,
   readPreamble,
   toHex,
@@ -21,6 +20,7 @@ import {
 } from '../src/core/container/layout.mjs';
 import { joinRuns, literalRun, splitRuns, textRun } from '../src/core/container/runs.mjs';
 import { FormatError, UsageError } from '../src/core/errors.mjs';
+import { laneLengths } from '../src/core/model/context.mjs';
 import { inPieces } from './support/streams.mjs';
 import { lossyTokenizer } from './support/synthetic.mjs';
 

@@ -13,7 +13,7 @@ use crate::container::reader::ContainerReader;
 use crate::container::runs::join_runs;
 use crate::model::context::tokens_in_lockstep;
 use crate::model::provenance::Hash;
-use crate::model::source::{LogitsSource, Row, Tokenize};
+use crate::model::source::{LogitsSource, Row, TextTokenizer};
 use crate::{Error, ErrorCode, Result};
 
 /// What a reader did.
@@ -47,7 +47,7 @@ pub fn decompress<R, S, T>(
 where
     R: Read,
     S: LogitsSource + ?Sized,
-    T: Tokenize + ?Sized,
+    T: TextTokenizer + ?Sized,
 {
     let preamble = container.preamble().clone();
     check_model(&preamble, model, source.vocab_size())?;
@@ -133,7 +133,7 @@ struct FrameDecoder<'a, S: ?Sized, T: ?Sized> {
 impl<S, T> FrameDecoder<'_, S, T>
 where
     S: LogitsSource + ?Sized,
-    T: Tokenize + ?Sized,
+    T: TextTokenizer + ?Sized,
 {
     /// The plain bytes of frame `number` (from 1), verified.
     fn decode(&mut self, frame: CodedFrame, number: u64) -> Result<Vec<u8>> {

@@ -13,7 +13,7 @@ use crate::container::layout::{CodedFrame, End, Preamble, StoredFrame};
 use crate::container::runs::{Split, split_runs};
 use crate::model::context::{ContextPolicy, Plan, lane_ranges, rows_of_known_tokens};
 use crate::model::provenance::Hash;
-use crate::model::source::{LogitsSource, Tokenize};
+use crate::model::source::{LogitsSource, TextTokenizer};
 use crate::{Error, ErrorCode, Result};
 
 /// What a writer is told.
@@ -72,7 +72,7 @@ pub fn compress<S, T>(
 ) -> Result<CompressSummary>
 where
     S: LogitsSource + ?Sized,
-    T: Tokenize + ?Sized,
+    T: TextTokenizer + ?Sized,
 {
     check_lanes(options.lanes)?;
     if options.eps.value() == 0.0 {
@@ -185,7 +185,7 @@ struct FrameEncoder<'a, S: ?Sized, T: ?Sized> {
 impl<S, T> FrameEncoder<'_, S, T>
 where
     S: LogitsSource + ?Sized,
-    T: Tokenize + ?Sized,
+    T: TextTokenizer + ?Sized,
 {
     /// The coded frame of plain bytes, or `None` where storing them is no longer.
     fn encode(&mut self, plain: &[u8]) -> Result<Option<Coded>> {

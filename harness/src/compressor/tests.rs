@@ -15,7 +15,7 @@ use crate::container::reader::ContainerReader;
 use crate::golden::synthetic::{SYNTHETIC_START_TOKEN, SyntheticModel, ToyTokenizer};
 use crate::model::context::ContextPolicy;
 use crate::model::exactness::Exactness;
-use crate::model::source::{Logits, LogitsSource, LogitsType, Tokenize};
+use crate::model::source::{Logits, LogitsSource, LogitsType, TextTokenizer};
 
 const PROSE: &str = "lanes are decoded in lockstep, frames one after another; ";
 

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::container::layout::Run;
-use crate::model::source::Tokenize;
+use crate::model::source::TextTokenizer;
 
 /// A frame's plain bytes, cut into runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ impl Split {
         }
     }
 
-    fn text<T: Tokenize + ?Sized>(&mut self, text: &str, tokenizer: &T) -> Result<()> {
+    fn text<T: TextTokenizer + ?Sized>(&mut self, text: &str, tokenizer: &T) -> Result<()> {
         if text.is_empty() {
             return Ok(());
         }
@@ -58,7 +58,7 @@ impl Split {
 ///
 /// # Errors
 /// Those of the tokenizer.
-pub fn split_runs<T: Tokenize + ?Sized>(plain: &[u8], tokenizer: &T) -> Result<Split> {
+pub fn split_runs<T: TextTokenizer + ?Sized>(plain: &[u8], tokenizer: &T) -> Result<Split> {
     let mut split = Split::default();
     for chunk in plain.utf8_chunks() {
         split.text(chunk.valid(), tokenizer)?;
@@ -71,7 +71,7 @@ pub fn split_runs<T: Tokenize + ?Sized>(plain: &[u8], tokenizer: &T) -> Result<S
 ///
 /// # Errors
 /// Those of the tokenizer.
-pub fn join_runs<T: Tokenize + ?Sized>(
+pub fn join_runs<T: TextTokenizer + ?Sized>(
     runs: &[Run],
     mut tokens: &[u32],
     mut literals: &[u8],

@@ -2,7 +2,7 @@
 //! described in `golden/codec/README.md`, which must say what this file does.
 
 use crate::model::exactness::Exactness;
-use crate::model::source::{Logits, LogitsSource, LogitsType, Tokenize};
+use crate::model::source::{Logits, LogitsSource, LogitsType, TextTokenizer};
 use crate::{Error, ErrorCode, Result};
 
 /// A linear congruential generator of 16-bit numbers.
@@ -147,7 +147,7 @@ impl LogitsSource for SyntheticModel {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ToyTokenizer;
 
-impl Tokenize for ToyTokenizer {
+impl TextTokenizer for ToyTokenizer {
     fn encode(&self, text: &str) -> Result<Vec<u32>> {
         Ok(text.bytes().filter(|&byte| byte != 7).map(u32::from).collect())
     }

@@ -4,7 +4,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::golden::synthetic::{SYNTHETIC_START_TOKEN, SYNTHETIC_VOCAB_SIZE, SyntheticModel};
-use crate::model::source::{Logits, LogitsType, Tokenize};
+use crate::model::source::{Logits, LogitsType, TextTokenizer};
 use crate::model::testing::tiny;
 
 const POLICY: ContextPolicy = ContextPolicy {

@@ -133,7 +133,7 @@ pub trait GraphSession: LogitsSource + std::fmt::Debug + Send {
 
 /// Something that cuts text into tokens. It adds no special tokens, recognises their text, and gives text back as it was wherever
 /// its vocabulary allows.
-pub trait Tokenize {
+pub trait TextTokenizer {
     /// The ids of `text`.
     ///
     /// # Errors

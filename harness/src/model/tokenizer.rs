@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::source::Tokenize;
+use super::source::TextTokenizer;
 use crate::{Error, ErrorCode, Result};
 
 /// A tokenizer of the `tokenizer.json` kind.
@@ -48,7 +48,7 @@ impl Tokenizer {
     }
 }
 
-impl Tokenize for Tokenizer {
+impl TextTokenizer for Tokenizer {
     fn encode(&self, text: &str) -> Result<Vec<u32>> {
         let encoding = self
             .inner

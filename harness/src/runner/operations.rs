@@ -25,7 +25,7 @@ use crate::model::fingerprint::Fingerprint;
 use crate::model::loaded::{Engine, LoadOptions, LoadedModel};
 use crate::model::provenance::Hash;
 use crate::model::session::SessionOptions;
-use crate::model::source::{LogitsType, Tokenize as _};
+use crate::model::source::{LogitsType, TextTokenizer as _};
 use crate::{Error, ErrorCode, Result, interrupt};
 
 /// How many tokens go by between two messages of progress.

@@ -15,11 +15,11 @@ from llmzip.container.layout import (
     Run,
     RunKind,
     StoredFrame,
-    lane_lengths,
     read_frame,
     read_preamble,
 )
 from llmzip.errors import FormatError, UsageError
+from llmzip.model.context import lane_lengths
 
 PREAMBLE = Preamble(b"\x01" * 32, b"\x02" * 32, 1536, Eps(5, 5), 32, 0, 512, 128, "ort-1.30.0/x64")
 

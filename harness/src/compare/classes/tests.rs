@@ -1,4 +1,3 @@
-
 use super::*;
 
 fn fingerprint(version: &str, features: &[&str]) -> Fingerprint {

@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::model::source::LogitsType;
 use approx::assert_abs_diff_eq;

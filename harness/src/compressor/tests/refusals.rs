@@ -77,7 +77,7 @@ fn a_container_of_another_vocabulary_is_refused() {
 #[test]
 fn ids_beyond_the_vocabulary_are_refused() {
     struct Foreign;
-    impl Tokenize for Foreign {
+    impl TextTokenizer for Foreign {
         fn encode(&self, text: &str) -> Result<Vec<u32>> {
             Ok(text.bytes().map(|byte| 1000 + u32::from(byte)).collect())
         }

@@ -3,7 +3,7 @@ use std::path::Path;
 use super::*;
 use crate::model::loaded::{Engine, LoadOptions, LoadedModel};
 use crate::model::provenance::Hash;
-use crate::model::source::Tokenize;
+use crate::model::source::TextTokenizer;
 use crate::model::testing::{tiny, tiny_options, tiny_with, values};
 
 const VARIANTS: [&str; 2] = ["q4f16", "q4"];

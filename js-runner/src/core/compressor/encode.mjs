@@ -12,19 +12,12 @@ import { Grid, guardOf } from '../codec/grid.mjs';
 import { emptyPath, path, treeDepth } from '../codec/tree.mjs';
 import { crc32 } from '../container/crc32.mjs';
 import { epsValue } from '../container/eps.mjs';
-import { cutFrames } from '../container/frames.mjs';
-import {
-  laneLengths,
-  MAX_FRAME_BYTES,
-  writeCodedFrame,
-  writeEnd,
-  writePreamble,
-  writeStoredFrame,
-} from '../container/layout.mjs';
+import { MAX_FRAME_BYTES, writeCodedFrame, writeEnd, writePreamble, writeStoredFrame } from '../container/layout.mjs';
 import { splitRuns } from '../container/runs.mjs';
-import { checkPlan, checkPolicy, checkRange, rowsOfKnownTokens } from '../model/context.mjs';
+import { checkPlan, checkPolicy, checkRange, laneLengths, rowsOfKnownTokens } from '../model/context.mjs';
 import { requireExact } from '../model/exactness.mjs';
 import { asRow } from '../model/source.mjs';
+import { cutFrames } from './frames.mjs';
 import { noProgress, Sums, shifted } from './progress.mjs';
 
 /** @typedef {import('../codec/tree.mjs').Path} Path */

@@ -14,11 +14,8 @@
 export { readFrame, writeCodedFrame, writeEnd, writeStoredFrame } from './layout/frame.mjs';
 export {
   fromHex,
-  laneLengths,
   MAX_FRAME_BYTES,
-  MAX_LANES,
   MAX_VOCAB_SIZE,
-  MAX_WINDOW,
   toHex,
 } from './layout/parts.mjs';
 export { readPreamble, writePreamble } from './layout/preamble.mjs';

@@ -12,7 +12,7 @@
  * @typedef {number} Run
  */
 
-/** @typedef {import('../model/tokenizer.mjs').Tokenizer} Tokenizer */
+/** @typedef {import('../model/source.mjs').TextTokenizer} TextTokenizer */
 /** @typedef {{ runs: Run[], ids: number[], literals: Uint8Array }} SplitRuns */
 
 /** @param {number} tokens @returns {Run} */
@@ -33,7 +33,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * @param {Uint8Array} plain
- * @param {Tokenizer} tokenizer
+ * @param {TextTokenizer} tokenizer
  * @returns {SplitRuns}
  */
 export function splitRuns(plain, tokenizer) {
@@ -92,7 +92,7 @@ export function splitRuns(plain, tokenizer) {
  * @param {Run[]} runs
  * @param {Uint32Array} ids
  * @param {Uint8Array} literals
- * @param {Tokenizer} tokenizer
+ * @param {TextTokenizer} tokenizer
  * @param {number} limit
  * @returns {Uint8Array}
  */

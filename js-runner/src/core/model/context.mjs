@@ -7,7 +7,6 @@
  * @module
  */
 
-import { laneLengths, MAX_LANES, MAX_WINDOW } from '../container/layout.mjs';
 import { UsageError } from '../errors.mjs';
 
 /** @typedef {import('./source.mjs').Logits} Logits */
@@ -33,6 +32,33 @@ import { UsageError } from '../errors.mjs';
  *
  * @typedef {{ lane: number, first: number, ids: Uint32Array | number[] }} Lane
  */
+
+/** The most lanes, and the longest window, that a container can state (FORMAT.md section 2). */
+export const MAX_LANES = 256;
+export const MAX_WINDOW = 2 ** 20;
+
+/**
+ * Tokens of lane `i` of `lanes`.
+ *
+ * @param {number} tokens
+ * @param {number} lanes
+ * @param {number} i
+ * @returns {number}
+ */
+function laneLength(tokens, lanes, i) {
+  return Math.floor(tokens / lanes) + Number(i < tokens % lanes);
+}
+
+/**
+ * Tokens of each lane, in order.
+ *
+ * @param {number} tokens
+ * @param {number} lanes
+ * @returns {number[]}
+ */
+export function laneLengths(tokens, lanes) {
+  return Array.from({ length: lanes }, (_, i) => laneLength(tokens, lanes, i));
+}
 
 /**
  * @param {ContextPolicy} policy

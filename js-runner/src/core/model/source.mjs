@@ -29,6 +29,14 @@
  */
 
 /**
+ * Text to ids and back.
+ *
+ * @typedef {object} TextTokenizer
+ * @property {(text: string) => number[]} encode adds no special tokens, recognises special-token text
+ * @property {(ids: ArrayLike<number>) => string} decode keeps special tokens and does not clean up spaces
+ */
+
+/**
  * A source of logits with its tokenizer and what identifies the two; hashes are lower-case hexadecimal.
  *
  * @typedef {object} LanguageModel

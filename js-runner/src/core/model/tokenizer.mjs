@@ -1,7 +1,7 @@
 /**
  * Text to ids and back, alike in all three languages.
  *
- * Owns the interface, and the repair of what transformers.js's tokenizer does otherwise than the original; splits no runs and
+ * Owns the repair of what transformers.js's tokenizer does otherwise than the original; splits no runs and
  * knows no containers.
  *
  * @module
@@ -10,10 +10,9 @@
 import { SetupError, UsageError } from '../errors.mjs';
 
 /**
- * @typedef {object} Tokenizer
- * @property {number} size the largest id, plus 1
- * @property {(text: string) => number[]} encode adds no special tokens, recognises special-token text
- * @property {(ids: ArrayLike<number>) => string} decode keeps special tokens and does not clean up spaces
+ * A model's tokenizer; `size` is its largest id, plus 1.
+ *
+ * @typedef {import('./source.mjs').TextTokenizer & { size: number }} Tokenizer
  */
 
 /**

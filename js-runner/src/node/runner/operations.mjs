@@ -8,9 +8,10 @@
 import { decompress } from '../../core/compressor/decode.mjs';
 import { compress } from '../../core/compressor/encode.mjs';
 import { parseEps } from '../../core/container/eps.mjs';
-import { MAX_FRAME_BYTES, MAX_LANES, MAX_VOCAB_SIZE, MAX_WINDOW } from '../../core/container/layout.mjs';
+import { MAX_FRAME_BYTES, MAX_VOCAB_SIZE } from '../../core/container/layout.mjs';
 import { UnsupportedError, UsageError } from '../../core/errors.mjs';
 import { writeLogProbs } from '../../core/logprobs.mjs';
+import { MAX_LANES, MAX_WINDOW } from '../../core/model/context.mjs';
 import { checkIds } from '../../core/model/tokenizer.mjs';
 import { readPieces, withOutputFiles } from '../files.mjs';
 import { fingerprint } from '../fingerprint.mjs';

@@ -17,9 +17,9 @@ import numpy as np
 from llmzip.codec.block import choose_parameters, encode_lane
 from llmzip.codec.grid import Grid, guard_of
 from llmzip.codec.tree import Path, empty_path, log_prob, path, tree_depth
+from llmzip.compressor.frames import cut_frames
 from llmzip.compressor.progress import PROGRESS_ROWS, Progress, no_progress, shifted, write
 from llmzip.container.eps import Eps
-from llmzip.container.frames import cut_frames
 from llmzip.container.layout import MAX_FRAME_BYTES, CodedFrame, End, Preamble, Run, StoredFrame
 from llmzip.container.runs import split_runs
 from llmzip.errors import UsageError

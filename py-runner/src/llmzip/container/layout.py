@@ -13,17 +13,16 @@ from llmzip.codec.tree import tree_depth
 from llmzip.container.bytes import ByteReader, write_u32, write_varint
 from llmzip.container.eps import MAX_EXPONENT, Eps
 from llmzip.errors import FormatError
+from llmzip.model.context import MAX_LANES, MAX_WINDOW, lane_lengths
 
 MAGIC = b"\x89LMZ"
 VERSION = 1
 CODED, STORED, END = 0x01, 0x02, 0x00
 MAX_VOCAB_SIZE = 1 << 20
-MAX_WINDOW = 1 << 20
 MAX_FRAME_BYTES = 1 << 24
 MAX_OFFSETS = 64
 MAX_CELLS = 4096
 MAX_BLOCK = 4096
-MAX_LANES = 256
 MAX_FINGERPRINT = 32
 ANY = (1 << 53) - 1
 
@@ -126,12 +125,6 @@ class End:
     def to_bytes(self) -> bytes:
         """The end's bytes."""
         return bytes([END]) + self.plain_sha256
-
-
-def lane_lengths(token_count: int, lane_count: int) -> list[int]:
-    """Tokens of each lane: contiguous, in order, the first ones longer by one."""
-    each, more = divmod(token_count, lane_count)
-    return [each + (i < more) for i in range(lane_count)]
 
 
 def read_preamble(reader: ByteReader) -> Preamble:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from llmzip.container.layout import Run, RunKind
+from llmzip.model.source import TextTokenizer
 
 # Well-formed UTF-8 byte sequences: the rows of table 3-7 of the Unicode standard. Possessive, so that a long text takes no
 # memory for ways back.
@@ -17,18 +18,6 @@ WELL_FORMED = re.compile(
     rb"(?:[\x00-\x7F]++|[\xC2-\xDF][\x80-\xBF]|\xE0[\xA0-\xBF][\x80-\xBF]|[\xE1-\xEC\xEE\xEF][\x80-\xBF]{2}"
     rb"|\xED[\x80-\x9F][\x80-\xBF]|\xF0[\x90-\xBF][\x80-\xBF]{2}|[\xF1-\xF3][\x80-\xBF]{3}|\xF4[\x80-\x8F][\x80-\xBF]{2})++"
 )
-
-
-class TextCoder(Protocol):
-    """Text to ids and back."""
-
-    def encode(self, text: str) -> list[int]:
-        """The ids of a text; no special tokens are added, special-token text is recognised."""
-        ...
-
-    def decode(self, ids: list[int]) -> str:
-        """The text of ids; special tokens are kept."""
-        ...
 
 
 class Split(NamedTuple):
@@ -39,7 +28,7 @@ class Split(NamedTuple):
     literals: bytes
 
 
-def split_runs(plain: bytes, tokenizer: TextCoder) -> Split:
+def split_runs(plain: bytes, tokenizer: TextTokenizer) -> Split:
     """The runs of a frame. Adjacent literals are one run, adjacent text runs stay apart."""
     runs: list[Run] = []
     ids: list[int] = []
@@ -57,7 +46,7 @@ def split_runs(plain: bytes, tokenizer: TextCoder) -> Split:
     return Split(runs, ids, bytes(literals))
 
 
-def join_runs(runs: list[Run], ids: list[int], literals: bytes, tokenizer: TextCoder) -> bytes:
+def join_runs(runs: list[Run], ids: list[int], literals: bytes, tokenizer: TextTokenizer) -> bytes:
     """The plain bytes of runs."""
     out = bytearray()
     token = byte = 0
@@ -71,7 +60,7 @@ def join_runs(runs: list[Run], ids: list[int], literals: bytes, tokenizer: TextC
     return bytes(out)
 
 
-def _pieces(plain: bytes, tokenizer: TextCoder) -> Iterator[bytes | list[int]]:
+def _pieces(plain: bytes, tokenizer: TextTokenizer) -> Iterator[bytes | list[int]]:
     """Literal bytes, and the ids of text that the tokenizer gives back."""
     end = 0
     for match in WELL_FORMED.finditer(plain):
@@ -83,7 +72,7 @@ def _pieces(plain: bytes, tokenizer: TextCoder) -> Iterator[bytes | list[int]]:
         yield plain[end:]
 
 
-def _text_pieces(text: str, tokenizer: TextCoder) -> Iterator[bytes | list[int]]:
+def _text_pieces(text: str, tokenizer: TextTokenizer) -> Iterator[bytes | list[int]]:
     # A stack instead of recursion keeps the order: the left half is looked at first.
     waiting = [text]
     while waiting:

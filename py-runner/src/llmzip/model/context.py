@@ -11,9 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from llmzip.container.layout import MAX_LANES, MAX_WINDOW, lane_lengths
 from llmzip.errors import ModelError, UsageError
 from llmzip.model.source import Ids, Logits, LogitsSource
+
+# The most that a container can state (FORMAT.md section 2).
+MAX_WINDOW = 1 << 20
+MAX_LANES = 256
+
+
+def lane_lengths(token_count: int, lane_count: int) -> list[int]:
+    """Tokens of each lane: contiguous, in order, the first ones longer by one."""
+    each, more = divmod(token_count, lane_count)
+    return [each + (i < more) for i in range(lane_count)]
 
 
 @dataclass(frozen=True)

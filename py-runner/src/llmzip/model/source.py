@@ -11,7 +11,6 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from llmzip.container.runs import TextCoder
 from llmzip.model.exactness import Exactness
 
 Logits = npt.NDArray[np.floating[Any]]
@@ -54,12 +53,24 @@ class LogitsSource(Protocol):
         ...
 
 
+class TextTokenizer(Protocol):
+    """Text to ids and back."""
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of a text; no special tokens are added, special-token text is recognised."""
+        ...
+
+    def decode(self, ids: list[int]) -> str:
+        """The text of ids; special tokens are kept."""
+        ...
+
+
 @dataclass(frozen=True)
 class LanguageModel:
     """A source of logits with its tokenizer and what identifies the two. Hashes are lower-case hexadecimal."""
 
     source: LogitsSource
-    tokenizer: TextCoder
+    tokenizer: TextTokenizer
     model_sha256: str
     tokenizer_sha256: str
     # What computes the logits, as a container names it.

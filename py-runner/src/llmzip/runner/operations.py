@@ -11,11 +11,11 @@ from typing import Any
 
 from llmzip.compressor import CompressSettings, compress, decompress
 from llmzip.container.eps import Eps
-from llmzip.container.layout import MAX_FRAME_BYTES, MAX_LANES, MAX_VOCAB_SIZE, MAX_WINDOW
+from llmzip.container.layout import MAX_FRAME_BYTES, MAX_VOCAB_SIZE
 from llmzip.errors import UnsupportedError, UsageError
 from llmzip.files import input_file, output_file
 from llmzip.logprobs import check_ids, write_log_probs
-from llmzip.model.context import ContextPolicy, Plan
+from llmzip.model.context import MAX_LANES, MAX_WINDOW, ContextPolicy, Plan
 from llmzip.model.loader import LoadedModel, load_model
 from llmzip.model.session import SessionSettings
 from llmzip.runner.fingerprint import fingerprint

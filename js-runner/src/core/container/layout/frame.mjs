@@ -6,19 +6,11 @@
 
 import { treeDepth } from '../../codec/tree.mjs';
 import { FormatError } from '../../errors.mjs';
+import { laneLengths, MAX_LANES } from '../../model/context.mjs';
 import { ByteWriter } from '../bytes.mjs';
 import { crc32 } from '../crc32.mjs';
 import { isTextRun, runLength, textRun } from '../runs.mjs';
-import {
-  checkCrc32,
-  damaged,
-  fromHex,
-  laneLengths,
-  MAX_FRAME_BYTES,
-  MAX_LANES,
-  SHA256_BYTES,
-  toHex,
-} from './parts.mjs';
+import { checkCrc32, damaged, fromHex, MAX_FRAME_BYTES, SHA256_BYTES, toHex } from './parts.mjs';
 
 /** @typedef {import('../bytes.mjs').ByteReader} ByteReader */
 /** @typedef {import('../runs.mjs').Run} Run */

@@ -1,5 +1,5 @@
 /**
- * What the parts of a container share: limits, the lengths of lanes, hashes, checksums.
+ * What the parts of a container share: limits, hashes, checksums.
  *
  * @module
  */
@@ -9,33 +9,8 @@ import { FormatError } from '../../errors.mjs';
 /** @typedef {import('../bytes.mjs').ByteReader} ByteReader */
 
 export const MAX_FRAME_BYTES = 2 ** 24;
-export const MAX_LANES = 256;
 export const MAX_VOCAB_SIZE = 2 ** 20;
-export const MAX_WINDOW = 2 ** 20;
 export const SHA256_BYTES = 32;
-
-/**
- * Tokens of lane `i` of `lanes`.
- *
- * @param {number} tokens
- * @param {number} lanes
- * @param {number} i
- * @returns {number}
- */
-function laneLength(tokens, lanes, i) {
-  return Math.floor(tokens / lanes) + Number(i < tokens % lanes);
-}
-
-/**
- * Tokens of each lane, in order.
- *
- * @param {number} tokens
- * @param {number} lanes
- * @returns {number[]}
- */
-export function laneLengths(tokens, lanes) {
-  return Array.from({ length: lanes }, (_, i) => laneLength(tokens, lanes, i));
-}
 
 /**
  * @param {ByteReader} reader

@@ -6,9 +6,10 @@
 
 import { treeDepth } from '../../codec/tree.mjs';
 import { FormatError } from '../../errors.mjs';
+import { MAX_WINDOW } from '../../model/context.mjs';
 import { ByteWriter } from '../bytes.mjs';
 import { isValidEps } from '../eps.mjs';
-import { checkCrc32, fromHex, MAX_VOCAB_SIZE, MAX_WINDOW, SHA256_BYTES, toHex } from './parts.mjs';
+import { checkCrc32, fromHex, MAX_VOCAB_SIZE, SHA256_BYTES, toHex } from './parts.mjs';
 
 /** @typedef {import('../bytes.mjs').ByteReader} ByteReader */
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ByteReader } from './bytes.mjs';
+import { ByteReader } from '../container/bytes.mjs';
 
 const MOST_CONTINUATION_BYTES = 3;
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmzip.container.frames import cut_frames
+from llmzip.compressor.frames import cut_frames
 
 
 def check(plain: bytes, frame_bytes: int, *expected: bytes) -> None:

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
+import { BitDecoder, BitEncoder, StreamEnd } from '../src/core/codec/arithmetic-coder.mjs';
 import { chooseParameters, encodeLane, LaneDecoder } from '../src/core/codec/block.mjs';
 import { Grid, guardOf } from '../src/core/codec/grid.mjs';
-import { BitDecoder, BitEncoder, StreamEnd } from '../src/core/codec/range-coder.mjs';
-import { emptyPath, leader, logProb, logProbs, path, treeDepth } from '../src/core/codec/tree.mjs';
+import { emptyLanePaths, leader, logProb, logProbs, path, treeDepth } from '../src/core/codec/tree.mjs';
 import { FormatError, ModelError } from '../src/core/errors.mjs';
 import { asRow, float16Values } from '../src/core/model/source.mjs';
 import { Lcg } from './support/lcg.mjs';
@@ -59,7 +59,7 @@ suite('tree', () => {
         const row = new Lcg(seed).drawRow(vocabSize, 16);
         const id = pick % vocabSize;
         // With a guard as wide as this, every row has both its forms.
-        const lane = emptyPath(1, treeDepth(vocabSize), 100);
+        const lane = emptyLanePaths(1, treeDepth(vocabSize), 100);
         const found = path(row, id, lane, 0, new Float64Array(2 << lane.depth));
         const inTree = sumOfDecisions(lane, lane.all);
         const first = lane.leaderLogOdds[0];
@@ -183,7 +183,7 @@ suite('lanes', () => {
  */
 function drawLane(vocabSize, tokens, seed, eps) {
   const lcg = new Lcg(seed);
-  const lane = emptyPath(tokens, treeDepth(vocabSize), guardOf(eps));
+  const lane = emptyLanePaths(tokens, treeDepth(vocabSize), guardOf(eps));
   const rows = Array.from({ length: tokens }, () => lcg.drawRow(vocabSize, 8));
   const ids = rows.map((row) => lcg.drawToken(row));
   const masses = new Float64Array(2 << lane.depth);
@@ -194,7 +194,7 @@ function drawLane(vocabSize, tokens, seed, eps) {
 /**
  * The log-prob that the decisions of a lane's only token give it in a tree.
  *
- * @param {import('../src/core/codec/tree.mjs').Path} lane
+ * @param {import('../src/core/codec/tree.mjs').LanePaths} lane
  * @param {Float64Array} odds
  */
 function sumOfDecisions(lane, odds) {

@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
+import { AdaptiveBit, BitDecoder, BitEncoder } from '../src/core/codec/arithmetic-coder.mjs';
 import { candidates, chooseParameters, encodeLane, LaneDecoder } from '../src/core/codec/block.mjs';
 import { bitCost, Grid, guardOf, offsetNumerator, position } from '../src/core/codec/grid.mjs';
 import { PROBABILITY_TABLE } from '../src/core/codec/probability-table.mjs';
-import { AdaptiveBit, BitDecoder, BitEncoder } from '../src/core/codec/range-coder.mjs';
-import { emptyPath, leader, leaderLogOdds, logProb, path, treeDepth } from '../src/core/codec/tree.mjs';
+import { emptyLanePaths, leader, leaderLogOdds, logProb, path, treeDepth } from '../src/core/codec/tree.mjs';
 import { epsValue, parseEps } from '../src/core/container/eps.mjs';
 import { toHex } from '../src/core/container/layout.mjs';
 import { sha256Hex } from '../src/core/model/provenance.mjs';
@@ -110,7 +110,7 @@ suite('golden vectors', () => {
     const row = rowOf(vector);
     const depth = treeDepth(row.length);
     // With a guard as wide as this, every row has both its forms.
-    const found = emptyPath(1, depth, 100);
+    const found = emptyLanePaths(1, depth, 100);
     path(row, vector.id, found, 0, new Float64Array(2 << depth));
     const odds = vector.leader_left_out ? found.others : found.all;
     assert.deepEqual(Array.from(found.bits), idBits(vector.id, depth));
@@ -145,7 +145,7 @@ suite('golden vectors', () => {
 
   check('lanes', ({ seed, tokens, vocab_size, spread, eps, offsets, cells, block, chosen, stream }) => {
     const lcg = new Lcg(seed);
-    const lane = emptyPath(tokens, treeDepth(vocab_size), guardOf(epsOf(eps)));
+    const lane = emptyLanePaths(tokens, treeDepth(vocab_size), guardOf(epsOf(eps)));
     const masses = new Float64Array(2 << lane.depth);
     const rows = [];
     const ids = [];

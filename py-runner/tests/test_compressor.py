@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from llmzip.codec.block import choose_parameters, encode_lane
 from llmzip.codec.grid import Grid
 from llmzip.compressor import (
-    OFFSETS,
-    CompressResult,
-    CompressSettings,
+    WRITER_OFFSETS,
+    CompressOptions,
+    CompressSummary,
     compress,
     decompress,
     paths_of_known_tokens,
@@ -32,7 +32,7 @@ from llmzip.errors import (
 )
 from llmzip.model.context import ContextPolicy, Plan
 from llmzip.model.loader import load_variant, record_of
-from llmzip.model.session import SessionSettings
+from llmzip.model.session import SessionOptions
 from llmzip.model.source import LanguageModel
 from support.paths import TINY, TINY_VARIANTS
 from support.synthetic import SyntheticTokenizer, settings, synthetic_model
@@ -42,7 +42,7 @@ MIXED = TEXT + b"\xff\xfe\x80" + "é€😀".encode() + b"xyz" * 9
 EPS = ["0", "1e-6", "5e-5", "1e-3", "2e-2", "5e-1"]
 
 
-def pack(plain: bytes, how: CompressSettings, model: LanguageModel | None = None) -> tuple[bytes, CompressResult]:
+def pack(plain: bytes, how: CompressOptions, model: LanguageModel | None = None) -> tuple[bytes, CompressSummary]:
     out = io.BytesIO()
     result = compress(io.BytesIO(plain), out, model or synthetic_model(), how)
     assert result.plain_bytes == len(plain)
@@ -255,7 +255,7 @@ def test_another_model_tokenizer_or_vocabulary_is_refused_with_both_hashes() -> 
         settings(window=1),
     ],
 )
-def test_settings_that_no_container_holds(how: CompressSettings) -> None:
+def test_settings_that_no_container_holds(how: CompressOptions) -> None:
     out = io.BytesIO()
     with pytest.raises(UsageError):
         compress(io.BytesIO(TEXT), out, synthetic_model(), how)
@@ -318,14 +318,14 @@ def test_streams_that_fail_are_io_errors() -> None:
 @pytest.fixture(scope="module", params=TINY_VARIANTS)
 def tiny(request: pytest.FixtureRequest) -> LanguageModel:
     record = record_of(TINY)
-    return load_variant(TINY, record, record.variant(request.param), SessionSettings(), verify=True)
+    return load_variant(TINY, record, record.variant(request.param), SessionOptions(), verify=True)
 
 
 @pytest.mark.parametrize("lanes", [1, 5])
 def test_the_tiny_model_brings_everything_back(tiny: LanguageModel, lanes: int) -> None:
     sequence = "\n".join(map(str, range(1, 301))).encode()
     plain = sequence + b"\r\n\x00\xff\xfe" + "日本語 😀".encode() + b'{"a": [1, 2, 3]}'
-    how = CompressSettings(Eps.parse("5e-5"), ContextPolicy(0, 128, 32), lanes)
+    how = CompressOptions(Eps.parse("5e-5"), ContextPolicy(0, 128, 32), lanes)
     container, result = pack(plain, how, tiny)
     assert unpack(container, tiny) == plain
     assert len(container) < len(plain)
@@ -342,6 +342,6 @@ def test_overhead_over_the_entropy_of_the_tiny_model(tiny: LanguageModel) -> Non
     exact = [(0.0, 0.0003)] if tiny.source.exactness.exact else []
     for eps, most in (*exact, (1e-5, 0.002), (5e-5, 0.004)):
         [lane], entropy = paths_of_known_tokens(tiny, ContextPolicy(0, 512, 128), Plan(1, 384), ids, eps)
-        choice = choose_parameters([lane], OFFSETS, eps)
-        stream = encode_lane(lane, Grid(choice.cells, OFFSETS, eps), choice.block)
+        choice = choose_parameters([lane], WRITER_OFFSETS, eps)
+        stream = encode_lane(lane, Grid(choice.cells, WRITER_OFFSETS, eps), choice.block)
         assert 8 * (len(stream) - 1) <= entropy * (1 + most)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from llmzip.codec.arithmetic_coder import AdaptiveBit, BitDecoder, BitEncoder
 from llmzip.codec.block import candidates, choose_parameters, encode_lane
 from llmzip.codec.grid import Grid, bit_cost, guard_of, offset_numerator, position, probability_table
-from llmzip.codec.range_coder import AdaptiveBit, BitDecoder, BitEncoder
 from llmzip.codec.tree import leaders, log_prob, path, tree_depth
-from llmzip.compressor import CompressSettings, compress, decompress
+from llmzip.compressor import CompressOptions, compress, decompress
 from llmzip.container.eps import Eps
 from llmzip.model.context import ContextPolicy
 from llmzip.model.source import LanguageModel
@@ -159,7 +159,7 @@ def test_containers(vector: Any, allows_batch: bool) -> None:
         vector["fingerprint"],
     )
     policy = ContextPolicy(vector["start_token"], vector["window"], vector["overlap"])
-    how = CompressSettings(Eps.parse(vector["eps"]), policy, vector["lanes"], vector["frame_bytes"])
+    how = CompressOptions(Eps.parse(vector["eps"]), policy, vector["lanes"], vector["frame_bytes"])
     plain, container, back = bytes.fromhex(vector["plain"]), io.BytesIO(), io.BytesIO()
     result = compress(io.BytesIO(plain), container, model, how)
     assert container.getvalue().hex() == vector["container"]

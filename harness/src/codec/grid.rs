@@ -3,7 +3,7 @@
 
 use std::f64::consts::PI;
 
-use crate::codec::range_coder::PROBABILITY_ONE;
+use crate::codec::arithmetic_coder::PROBABILITY_ONE;
 
 /// How many entries the probability table has.
 pub const TABLE_ENTRIES: usize = 4096;

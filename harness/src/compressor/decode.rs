@@ -11,7 +11,7 @@ use crate::codec::tree::Tree;
 use crate::container::layout::{CodedFrame, Frame, Preamble};
 use crate::container::reader::ContainerReader;
 use crate::container::runs::join_runs;
-use crate::model::context::tokens_in_lockstep;
+use crate::model::context::decode_in_lockstep;
 use crate::model::provenance::Hash;
 use crate::model::source::{LogitsSource, Row, TextTokenizer};
 use crate::{Error, ErrorCode, Result};
@@ -159,7 +159,7 @@ where
             on_progress(*progress)?;
             Ok(id)
         };
-        let tokens = tokens_in_lockstep(self.source, preamble.context, frame.token_count, lane_count, next_token)
+        let tokens = decode_in_lockstep(self.source, preamble.context, frame.token_count, lane_count, next_token)
             .map_err(|error| match error.code {
                 ErrorCode::Divergence => diverged(preamble, number, &error.message),
                 _ => error,

@@ -255,7 +255,7 @@ where
 ///
 /// # Errors
 /// `vocabulary` when a token is not below the source's vocabulary size; those of the policy, the source and `next_token`.
-pub fn tokens_in_lockstep<S, F>(
+pub fn decode_in_lockstep<S, F>(
     source: &mut S,
     policy: ContextPolicy,
     token_count: usize,

@@ -9,7 +9,7 @@ import { readFileSync } from 'node:fs';
 /**
  * How a graph is run.
  *
- * @typedef {object} SessionSettings
+ * @typedef {object} SessionOptions
  * @property {number} threads
  * @property {string} provider
  * @property {string} graphOptimization
@@ -32,7 +32,7 @@ const CPU_FEATURES = new Set([
 ]);
 
 /**
- * @param {SessionSettings} [settings] what only a session decides is null without them
+ * @param {SessionOptions} [settings] what only a session decides is null without them
  * @param {Versions} [versions]
  */
 export function fingerprint(settings, versions) {

@@ -21,7 +21,7 @@ import { libraryVersions, openSession, openTokenizer } from './transformers.mjs'
 /** @typedef {import('../core/model/graph.mjs').TensorInfo} TensorInfo */
 /** @typedef {import('../core/model/source.mjs').LanguageModel} LanguageModel */
 /** @typedef {import('../core/model/tokenizer.mjs').Tokenizer} Tokenizer */
-/** @typedef {import('./fingerprint.mjs').SessionSettings} SessionSettings */
+/** @typedef {import('./fingerprint.mjs').SessionOptions} SessionOptions */
 /** @typedef {import('./transformers.mjs').OpenSession} OpenSession */
 
 /**
@@ -41,13 +41,13 @@ import { libraryVersions, openSession, openTokenizer } from './transformers.mjs'
 /**
  * A model from a folder.
  *
- * @typedef {LanguageModel & { modelPath: string, settings: SessionSettings, versions: import('./fingerprint.mjs').Versions,
+ * @typedef {LanguageModel & { modelPath: string, settings: SessionOptions, versions: import('./fingerprint.mjs').Versions,
  *   inspection: Inspection, dispose: () => Promise<void> }} LoadedModel
  */
 
 /** The most threads that are started: more would only take memory. */
 const MAX_THREADS = 1024;
-/** @type {Readonly<SessionSettings>} */
+/** @type {Readonly<SessionOptions>} */
 export const DEFAULT_SETTINGS = Object.freeze({ threads: 1, provider: 'cpu', graphOptimization: 'all' });
 const PROVIDERS = ['cpu'];
 const GRAPH_OPTIMIZATIONS = ['disabled', 'basic', 'extended', 'all'];
@@ -58,7 +58,7 @@ const MAX_FINGERPRINT = 32;
 /**
  * @param {string} modelDir
  * @param {string} modelFile relative to it, with `/` between its parts
- * @param {SessionSettings} [settings]
+ * @param {SessionOptions} [settings]
  * @param {ExpectedHashes} [expected]
  * @returns {Promise<LoadedModel>}
  * @throws {LlmzipError} usage, setup, io, integrity, vocabulary, model, unsupported
@@ -144,7 +144,7 @@ export async function loadTokenizer(path, bytes) {
  * @param {string} modelFile
  * @param {Uint8Array} bytes
  * @param {Record<string, unknown>} config
- * @param {SessionSettings} settings
+ * @param {SessionOptions} settings
  * @returns {Promise<OpenSession>}
  */
 async function loadSession(path, modelFile, bytes, config, settings) {
@@ -160,7 +160,7 @@ async function loadSession(path, modelFile, bytes, config, settings) {
   }
 }
 
-/** @param {SessionSettings} settings */
+/** @param {SessionOptions} settings */
 function checkSettings({ threads, provider, graphOptimization }) {
   if (!(threads >= 1 && threads <= MAX_THREADS)) {
     throw new UsageError(`${threads} threads are not 1 to ${MAX_THREADS}`, 'give as many as the machine has cores');

@@ -13,7 +13,7 @@ import { reason } from './data-stream.mjs';
 
 /** @typedef {import('../core/model/graph.mjs').TensorInfo} TensorInfo */
 /** @typedef {import('../core/model/tokenizer.mjs').PreTrainedTokenizer} PreTrainedTokenizer */
-/** @typedef {import('./fingerprint.mjs').SessionSettings} SessionSettings */
+/** @typedef {import('./fingerprint.mjs').SessionOptions} SessionOptions */
 /** @typedef {import('onnxruntime-common').InferenceSession} InferenceSession */
 /** @typedef {import('onnxruntime-common').InferenceSession.FeedsType} Feeds */
 /** @typedef {import('onnxruntime-common').InferenceSession.ValueMetadata} ValueMetadata */
@@ -49,7 +49,7 @@ export async function openTokenizer(tokenizerJson) {
  * @param {string} modelFile with `/` between its parts
  * @param {Uint8Array} modelBytes
  * @param {Record<string, unknown>} config a parsed config.json
- * @param {SessionSettings} settings
+ * @param {SessionOptions} settings
  * @returns {Promise<OpenSession>}
  */
 export async function openSession(modelFile, modelBytes, config, settings) {

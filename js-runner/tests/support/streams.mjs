@@ -7,7 +7,7 @@
 import { decompress } from '../../src/core/compressor/decode.mjs';
 import { compress } from '../../src/core/compressor/encode.mjs';
 
-/** @typedef {import('../../src/core/compressor/encode.mjs').CompressSettings} CompressSettings */
+/** @typedef {import('../../src/core/compressor/encode.mjs').CompressOptions} CompressOptions */
 /** @typedef {import('../../src/core/model/source.mjs').LanguageModel} LanguageModel */
 
 /**
@@ -37,7 +37,7 @@ export class Sink {
 /**
  * @param {Uint8Array} plain
  * @param {LanguageModel} model
- * @param {CompressSettings} settings
+ * @param {CompressOptions} settings
  */
 export async function compressBytes(plain, model, settings) {
   const sink = new Sink();

@@ -4,9 +4,9 @@ The library's front door. Names are imported when they are first used, so that `
 library that might print to it is loaded.
 
     from pathlib import Path
-    from llmzip import ContextPolicy, NextToken, SessionSettings, load_model
+    from llmzip import ContextPolicy, NextToken, SessionOptions, load_model
 
-    model = load_model(Path("models/tiny"), "onnx/model_q4f16.onnx", SessionSettings())
+    model = load_model(Path("models/tiny"), "onnx/model_q4f16.onnx", SessionOptions())
     next_token = NextToken(model.source, ContextPolicy(start_token=0, window=512, overlap=128))
     for token in model.tokenizer.encode("1 2 3"):
         log_prob = next_token.log_probs()[token]
@@ -19,23 +19,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from llmzip.compressor import CompressResult, CompressSettings, DecompressResult, compress, decompress
+    from llmzip.compressor import CompressOptions, CompressSummary, DecompressSummary, compress, decompress
     from llmzip.container.eps import Eps
     from llmzip.errors import LlmzipError
     from llmzip.logprobs import NextToken, next_token_log_probs
     from llmzip.model.context import ContextPolicy, Plan
     from llmzip.model.exactness import Exactness
     from llmzip.model.loader import LoadedModel, load_model
-    from llmzip.model.session import Session, SessionSettings
+    from llmzip.model.session import Session, SessionOptions
     from llmzip.model.source import LanguageModel, LogitsSource
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "CompressResult",
-    "CompressSettings",
+    "CompressOptions",
+    "CompressSummary",
     "ContextPolicy",
-    "DecompressResult",
+    "DecompressSummary",
     "Eps",
     "Exactness",
     "LanguageModel",
@@ -45,7 +45,7 @@ __all__ = [
     "NextToken",
     "Plan",
     "Session",
-    "SessionSettings",
+    "SessionOptions",
     "__version__",
     "compress",
     "decompress",
@@ -54,14 +54,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "llmzip.compressor": ("CompressResult", "CompressSettings", "DecompressResult", "compress", "decompress"),
+    "llmzip.compressor": ("CompressSummary", "CompressOptions", "DecompressSummary", "compress", "decompress"),
     "llmzip.container.eps": ("Eps",),
     "llmzip.errors": ("LlmzipError",),
     "llmzip.logprobs": ("NextToken", "next_token_log_probs"),
     "llmzip.model.context": ("ContextPolicy", "Plan"),
     "llmzip.model.exactness": ("Exactness",),
     "llmzip.model.loader": ("LoadedModel", "load_model"),
-    "llmzip.model.session": ("Session", "SessionSettings"),
+    "llmzip.model.session": ("Session", "SessionOptions"),
     "llmzip.model.source": ("LanguageModel", "LogitsSource"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

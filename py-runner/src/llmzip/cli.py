@@ -146,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _compress(options: argparse.Namespace) -> None:
-    from llmzip.compressor import FRAME_BYTES, CompressSettings, compress  # noqa: PLC0415
+    from llmzip.compressor import FRAME_BYTES, CompressOptions, compress  # noqa: PLC0415
     from llmzip.container.eps import Eps  # noqa: PLC0415
     from llmzip.model.context import ContextPolicy  # noqa: PLC0415
 
@@ -154,7 +154,7 @@ def _compress(options: argparse.Namespace) -> None:
     # The files first: a name that cannot be written to should not cost the loading of a model.
     with input_file(options.input) as plain, output_file(options.output, overwrite=options.force) as container:
         record, variant = _chosen_variant(options)
-        settings = CompressSettings(
+        settings = CompressOptions(
             eps or Eps.parse(variant.eps),
             ContextPolicy(record.start_token, record.window, record.overlap),
             options.lanes,
@@ -238,10 +238,10 @@ def _chosen_variant(options: argparse.Namespace) -> tuple[ModelRecord, Variant]:
 
 def _load(options: argparse.Namespace, record: ModelRecord, variant: Variant) -> LoadedModel:
     from llmzip.model.loader import load_variant  # noqa: PLC0415
-    from llmzip.model.session import SessionSettings  # noqa: PLC0415
+    from llmzip.model.session import SessionOptions  # noqa: PLC0415
 
     model = load_variant(
-        options.model, record, variant, SessionSettings(threads=options.threads), verify=options.verify_sha
+        options.model, record, variant, SessionOptions(threads=options.threads), verify=options.verify_sha
     )
     if options.verify_sha and variant.file not in record.sha256:
         _say(f"note: no manifest knows {model.model_path}; its SHA-256 is {model.model_sha256}")
@@ -252,7 +252,7 @@ def _load_for(options: argparse.Namespace, preamble: Preamble) -> LoadedModel:
     """The model that a container names. Raises `IntegrityError` when it is not in the folder."""
     from llmzip.model.loader import load_model, record_of  # noqa: PLC0415
     from llmzip.model.provenance import default_model_dir, read_verified  # noqa: PLC0415
-    from llmzip.model.session import SessionSettings  # noqa: PLC0415
+    from llmzip.model.session import SessionOptions  # noqa: PLC0415
 
     options.model = options.model or default_model_dir()
     record = record_of(options.model)
@@ -264,7 +264,7 @@ def _load_for(options: argparse.Namespace, preamble: Preamble) -> LoadedModel:
     for file, sha256 in there.items():
         if sha256 == needed:
             return load_model(
-                options.model, file, SessionSettings(threads=options.threads), needed, preamble.tokenizer_sha256.hex()
+                options.model, file, SessionOptions(threads=options.threads), needed, preamble.tokenizer_sha256.hex()
             )
     raise IntegrityError(
         f"the container was made with the model of SHA-256 {needed}; in {options.model} there is "

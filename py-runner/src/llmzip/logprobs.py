@@ -16,7 +16,7 @@ import numpy.typing as npt
 from llmzip.codec.tree import log_probs
 from llmzip.errors import UsageError
 from llmzip.files import output_file
-from llmzip.model.context import ContextPolicy, ContextWindow, Plan, cut_lanes, rows_of_known_tokens
+from llmzip.model.context import ContextPolicy, Feeder, Plan, cut_lanes, rows_of_known_tokens
 from llmzip.model.source import Ids, Logits, LogitsSource
 
 Progress = Callable[[int, int], None]
@@ -32,7 +32,7 @@ class NextToken:
     def __init__(self, source: LogitsSource, policy: ContextPolicy) -> None:
         policy.check(source.vocab_size)
         self._vocab_size = source.vocab_size
-        self._window = ContextWindow(source, policy, 1)
+        self._window = Feeder(source, policy, 1)
         self._input = policy.start_token
         self._row: Logits | None = None
 

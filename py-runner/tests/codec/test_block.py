@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from llmzip.codec.arithmetic_coder import BitEncoder
 from llmzip.codec.block import LaneDecoder, candidates, choose_parameters, encode_lane
 from llmzip.codec.grid import Grid, guard_of
-from llmzip.codec.range_coder import BitEncoder
 from llmzip.codec.tree import log_prob, path
 from llmzip.errors import FormatError
 from support import reference

@@ -8,11 +8,11 @@ import pytest
 from llmzip.errors import IntegrityError, ModelError, SetupError, UsageError, VocabularyError
 from llmzip.model.loader import load_model, load_variant, record_of
 from llmzip.model.provenance import ModelRecord, Variant, default_model_dir, find_record
-from llmzip.model.session import SessionSettings
+from llmzip.model.session import SessionOptions
 from support.graphs import CONFIG, Traits, graph
 from support.paths import REPOSITORY, TINY
 
-SETTINGS = SessionSettings()
+SETTINGS = SessionOptions()
 HASH = "0" * 64
 
 

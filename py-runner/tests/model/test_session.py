@@ -13,7 +13,7 @@ from llmzip.errors import InternalError, ModelError, UnsupportedError, UsageErro
 from llmzip.model.context import ContextPolicy, Plan, rows_of_known_tokens
 from llmzip.model.exactness import Exactness
 from llmzip.model.graph import BatchPolicy, TensorInfo, has_external_data
-from llmzip.model.session import Session, SessionSettings, container_fingerprint
+from llmzip.model.session import Session, SessionOptions, container_fingerprint
 from llmzip.model.signature import read_signature
 from support.graphs import CONFIG, HEAD_SIZE, VOCAB, Traits, graph
 from support.paths import TINY, TINY_VARIANTS
@@ -22,7 +22,7 @@ IDS = np.array([3, 1, 4, 1, 5, 9, 2, 6])
 
 
 def open_graph(traits: Traits, config: dict[str, Any] | None = None, **settings: object) -> Session:
-    return Session(graph(traits), CONFIG if config is None else config, SessionSettings(**settings))  # type: ignore[arg-type]
+    return Session(graph(traits), CONFIG if config is None else config, SessionOptions(**settings))  # type: ignore[arg-type]
 
 
 def rows(session: Session, plan: Plan, ids: np.ndarray = IDS) -> np.ndarray:
@@ -110,7 +110,7 @@ def test_graphs_that_cannot_be_driven(traits: Traits, match: str) -> None:
 
 def test_what_is_no_graph() -> None:
     with pytest.raises(ModelError, match="cannot load the graph"):
-        Session(b"not a graph", CONFIG, SessionSettings())
+        Session(b"not a graph", CONFIG, SessionOptions())
 
 
 def test_weights_in_other_files_are_refused(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_weights_in_other_files_are_refused(tmp_path: Path) -> None:
     assert not has_external_data(graph())
     assert not has_external_data(b"location, but no model")
     with pytest.raises(UnsupportedError, match="weights in other files"):
-        Session(content, CONFIG, SessionSettings())
+        Session(content, CONFIG, SessionOptions())
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_the_container_s_fingerprint_fits() -> None:
 @pytest.fixture(scope="module", params=TINY_VARIANTS)
 def tiny(request: pytest.FixtureRequest) -> Session:
     config = json.loads((TINY / "config.json").read_text())
-    return Session((TINY / "onnx" / f"model_{request.param}.onnx").read_bytes(), config, SessionSettings())
+    return Session((TINY / "onnx" / f"model_{request.param}.onnx").read_bytes(), config, SessionOptions())
 
 
 def test_the_tiny_model_allows_a_batch_and_predicts_in_every_plan(tiny: Session) -> None:

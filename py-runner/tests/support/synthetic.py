@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from llmzip.compressor import CompressSettings
+from llmzip.compressor import CompressOptions
 from llmzip.container.eps import Eps
 from llmzip.model.context import ContextPolicy
 from llmzip.model.exactness import Exactness
@@ -126,6 +126,6 @@ def synthetic_model(
 
 def settings(
     eps: str = "5e-5", lanes: int = 1, frame_bytes: int = 1 << 20, window: int = 64, overlap: int = 16
-) -> CompressSettings:
+) -> CompressOptions:
     """A writer's choices."""
-    return CompressSettings(Eps.parse(eps), ContextPolicy(3, window, overlap), lanes, frame_bytes)
+    return CompressOptions(Eps.parse(eps), ContextPolicy(3, window, overlap), lanes, frame_bytes)

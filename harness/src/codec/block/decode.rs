@@ -1,8 +1,8 @@
 //! Owns the reader's side of a lane: one token after another from the lane's stream and the rows that predict them.
 
 use super::Parameters;
+use crate::codec::arithmetic_coder::{AdaptiveBit, BitDecoder, PROBABILITY_ONE};
 use crate::codec::grid::Grid;
-use crate::codec::range_coder::{AdaptiveBit, BitDecoder, PROBABILITY_ONE};
 use crate::codec::tree::{Leaves, Masses, Tree};
 use crate::{Error, ErrorCode, Result};
 

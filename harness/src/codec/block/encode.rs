@@ -2,8 +2,8 @@
 
 use super::costs::{BlockChooser, GridCosts, TokenSpans};
 use super::{LanePaths, Parameters, Token, candidates};
+use crate::codec::arithmetic_coder::{BitEncoder, PROBABILITY_ONE};
 use crate::codec::grid::Grid;
-use crate::codec::range_coder::{BitEncoder, PROBABILITY_ONE};
 use crate::codec::tree::{Decision, tree_depth};
 
 /// The N and B with which a frame's `lanes` cost least, for an `eps` in nats, `offsets` offsets and `vocab_size` ids.

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ErrorCode;
+use crate::codec::arithmetic_coder::{AdaptiveBit, BitEncoder, PROBABILITY_ONE};
 use crate::codec::grid::{Grid, bit_cost, offset_numerator};
-use crate::codec::range_coder::{AdaptiveBit, BitEncoder, PROBABILITY_ONE};
 use crate::codec::testing::{draw_led_row, draw_likely_token};
 use crate::codec::tree::{Leader, tree_depth};
 use crate::golden::synthetic::Lcg;

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{f64_bits, hex};
+use crate::codec::arithmetic_coder::{AdaptiveBit, BitEncoder};
 use crate::codec::grid::{Grid, bit_cost, offset_numerator, position};
-use crate::codec::range_coder::{AdaptiveBit, BitEncoder};
 use crate::golden::synthetic::Lcg;
 
 pub fn bit_costs() -> Vec<Value> {

@@ -107,7 +107,7 @@ fn check(policy: ContextPolicy, plan: Plan, count: usize, batch: bool) {
         batch,
         ..Witness::default()
     };
-    let found = tokens_in_lockstep(&mut source, policy, count, plan.lanes, |lane, index, row| {
+    let found = decode_in_lockstep(&mut source, policy, count, plan.lanes, |lane, index, row| {
         let lane = &tokens[ranges[lane].clone()];
         let cache = expected_cache(policy, lane, index);
         assert_eq!([row.logit(0) as f32, row.logit(1) as f32], digest(&cache));
@@ -187,13 +187,13 @@ fn what_is_no_policy_or_no_token_is_refused() {
         ),
     ];
     for (policy, code) in bad {
-        let error = tokens_in_lockstep(&mut Witness::default(), policy, 1, 1, |_, _, _| Ok(0)).unwrap_err();
+        let error = decode_in_lockstep(&mut Witness::default(), policy, 1, 1, |_, _, _| Ok(0)).unwrap_err();
         assert_eq!(error.code, code);
     }
     let plan = Plan { lanes: 1, chunk: 1 };
     let error = rows_of_known_tokens(&mut Witness::default(), good, plan, &[50], |_, _, _| Ok(())).unwrap_err();
     assert_eq!(error.code, ErrorCode::Vocabulary);
-    let error = tokens_in_lockstep(&mut Witness::default(), good, 2, 1, |_, _, _| Ok(50)).unwrap_err();
+    let error = decode_in_lockstep(&mut Witness::default(), good, 2, 1, |_, _, _| Ok(50)).unwrap_err();
     assert_eq!(error.code, ErrorCode::Vocabulary);
 }
 

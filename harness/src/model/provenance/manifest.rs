@@ -15,7 +15,7 @@ const VERSION: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     /// The models, in the file's order.
-    pub models: Vec<ModelEntry>,
+    pub models: Vec<ModelRecord>,
     folder: PathBuf,
 }
 
@@ -24,12 +24,12 @@ pub struct Manifest {
 struct File {
     version: u32,
     #[serde(default, rename = "model")]
-    models: Vec<ModelEntry>,
+    models: Vec<ModelRecord>,
 }
 
 /// A model of the manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct ModelEntry {
+pub struct ModelRecord {
     /// Its name.
     pub name: String,
     /// Its folder, relative to the manifest.
@@ -125,12 +125,12 @@ impl Manifest {
 
     /// The folder of a model's files.
     #[must_use]
-    pub fn folder_of(&self, model: &ModelEntry) -> PathBuf {
+    pub fn folder_of(&self, model: &ModelRecord) -> PathBuf {
         self.folder.join(&model.folder)
     }
 }
 
-impl ModelEntry {
+impl ModelRecord {
     /// The SHA-256 that a file must have, where the manifest knows it.
     #[must_use]
     pub fn sha256(&self, path: &str) -> Option<Hash> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Hash;
-use super::manifest::{Manifest, ModelEntry, Variant};
+use super::manifest::{Manifest, ModelRecord, Variant};
 use crate::{Error, ErrorCode, Result};
 
 /// A model file, what must be true of it, and how it is used unless told otherwise.
@@ -196,7 +196,7 @@ impl Models {
 
 /// The variants of a folder of the manifest.
 fn known(manifest: &Manifest, folder: &Path) -> Option<Vec<ModelChoice>> {
-    let same = |model: &&ModelEntry| {
+    let same = |model: &&ModelRecord| {
         manifest
             .folder_of(model)
             .canonicalize()
@@ -207,7 +207,7 @@ fn known(manifest: &Manifest, folder: &Path) -> Option<Vec<ModelChoice>> {
     Some(choices.collect())
 }
 
-fn choice(manifest: &Manifest, model: &ModelEntry, variant: &Variant) -> ModelChoice {
+fn choice(manifest: &Manifest, model: &ModelRecord, variant: &Variant) -> ModelChoice {
     ModelChoice {
         name: model.name.clone(),
         model_dir: manifest.folder_of(model),

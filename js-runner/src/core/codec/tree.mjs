@@ -20,7 +20,7 @@ import { ModelError } from '../errors.mjs';
  * The decisions of `n` known tokens. Trees are `[n, D]`, and stand only where a writer can need them (see `path`). Where `coded` is 0
  * the right half holds no id: the bit is 0 and nothing is coded.
  *
- * @typedef {object} Path
+ * @typedef {object} LanePaths
  * @property {number} depth
  * @property {number} guard of the writer's eps
  * @property {Uint32Array} ids `[n]`
@@ -141,9 +141,9 @@ export function logOdds(masses, node) {
  * @param {number} tokens
  * @param {number} depth
  * @param {number} guard of the writer's eps
- * @returns {Path}
+ * @returns {LanePaths}
  */
-export function emptyPath(tokens, depth, guard) {
+export function emptyLanePaths(tokens, depth, guard) {
   const decisions = tokens * depth;
   return {
     depth,
@@ -165,7 +165,7 @@ export function emptyPath(tokens, depth, guard) {
  *
  * @param {Row} row `[V]`
  * @param {number} id
- * @param {Path} out
+ * @param {LanePaths} out
  * @param {number} token
  * @param {Float64Array} masses room for a tree
  * @returns {number} the token's log-prob
@@ -189,7 +189,7 @@ export function path(row, id, out, token, masses) {
  * @param {Float64Array} masses
  * @param {number} id
  * @param {number} vocabSize
- * @param {Path} out
+ * @param {LanePaths} out
  * @param {Float64Array} odds
  * @param {number} token
  */

@@ -31,7 +31,7 @@ import { noProgress, Sums, shifted } from './progress.mjs';
 /**
  * What was read back. `tokens` are those of text runs in coded frames, hashed as u32 little-endian; hashes are hexadecimal.
  *
- * @typedef {object} DecompressResult
+ * @typedef {object} DecompressSummary
  * @property {number} plain_bytes
  * @property {string} plain_sha256
  * @property {number} tokens
@@ -57,7 +57,7 @@ export async function openContainer(container) {
  * @param {Write} write
  * @param {LanguageModel} model
  * @param {Progress} [progress]
- * @returns {Promise<DecompressResult>}
+ * @returns {Promise<DecompressSummary>}
  * @throws {import('../errors.mjs').LlmzipError} format, divergence, integrity, vocabulary, unsupported, model, and whatever the streams
  *   throw
  */
@@ -74,7 +74,7 @@ export async function decompress(container, write, model, progress = noProgress)
  * @param {Write} write
  * @param {LanguageModel} model
  * @param {Progress} [progress]
- * @returns {Promise<DecompressResult>}
+ * @returns {Promise<DecompressSummary>}
  */
 export async function decompressFrames(reader, preamble, write, model, progress = noProgress) {
   checkModel(preamble, model);

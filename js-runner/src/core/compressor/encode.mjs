@@ -9,7 +9,7 @@
 
 import { chooseParameters, encodeLane } from '../codec/block.mjs';
 import { Grid, guardOf } from '../codec/grid.mjs';
-import { emptyPath, path, treeDepth } from '../codec/tree.mjs';
+import { emptyLanePaths, path, treeDepth } from '../codec/tree.mjs';
 import { crc32 } from '../container/crc32.mjs';
 import { epsValue } from '../container/eps.mjs';
 import { MAX_FRAME_BYTES, writeCodedFrame, writeEnd, writePreamble, writeStoredFrame } from '../container/layout.mjs';
@@ -20,7 +20,7 @@ import { asRow } from '../model/source.mjs';
 import { cutFrames } from './frames.mjs';
 import { noProgress, Sums, shifted } from './progress.mjs';
 
-/** @typedef {import('../codec/tree.mjs').Path} Path */
+/** @typedef {import('../codec/tree.mjs').LanePaths} LanePaths */
 /** @typedef {import('../container/eps.mjs').Eps} Eps */
 /** @typedef {import('../container/layout.mjs').Preamble} Preamble */
 /** @typedef {import('../model/context.mjs').ContextPolicy} ContextPolicy */
@@ -34,7 +34,7 @@ import { noProgress, Sums, shifted } from './progress.mjs';
 /**
  * A writer's choices.
  *
- * @typedef {object} CompressSettings
+ * @typedef {object} CompressOptions
  * @property {Eps} eps
  * @property {ContextPolicy} policy
  * @property {number} [lanes] 1 unless told otherwise
@@ -44,12 +44,12 @@ import { noProgress, Sums, shifted } from './progress.mjs';
 /**
  * What was written.
  *
- * @typedef {import('./decode.mjs').DecompressResult & { container_bytes: number, stream_bytes: number, entropy_bits: number }}
- *   CompressResult
+ * @typedef {import('./decode.mjs').DecompressSummary & { container_bytes: number, stream_bytes: number, entropy_bits: number }}
+ *   CompressSummary
  */
 
 export const FRAME_BYTES = 2 ** 20;
-const OFFSETS = 32;
+const WRITER_OFFSETS = 32;
 // Inputs that an exact source is fed per pass: so many of a lane, unless lanes are so many that the pass would have more rows.
 const EXACT_CHUNK = 64;
 const EXACT_ROWS = 1024;
@@ -60,9 +60,9 @@ const EXACT_ROWS = 1024;
  * @param {Pieces} plain
  * @param {Write} write
  * @param {LanguageModel} model
- * @param {CompressSettings} settings
+ * @param {CompressOptions} settings
  * @param {Progress} [progress]
- * @returns {Promise<CompressResult>}
+ * @returns {Promise<CompressSummary>}
  * @throws {import('../errors.mjs').LlmzipError} usage, unsupported (eps is 0 and the model is not exact), model, and whatever `plain` and
  *   `write` throw
  */
@@ -120,13 +120,13 @@ function writerPlan({ exactness }, lanes) {
  * @param {Uint32Array} ids
  * @param {number} eps
  * @param {Progress} [progress]
- * @returns {Promise<{ paths: Path[], entropyBits: number }>}
+ * @returns {Promise<{ paths: LanePaths[], entropyBits: number }>}
  */
 export async function pathsOfKnownTokens({ source }, policy, lanes, ids, eps, progress = noProgress) {
   const { vocabSize } = source;
   const depth = treeDepth(vocabSize);
   const guard = guardOf(eps);
-  const paths = laneLengths(ids.length, Math.min(lanes, ids.length)).map((n) => emptyPath(n, depth, guard));
+  const paths = laneLengths(ids.length, Math.min(lanes, ids.length)).map((n) => emptyLanePaths(n, depth, guard));
   const masses = new Float64Array(2 << depth);
   const scratch = new Float64Array(vocabSize);
   let nats = 0;
@@ -154,8 +154,8 @@ async function codeFrame(plain, model, policy, lanes, eps, progress) {
   if (split.ids.length === 0 || split.ids.length > plain.length) return undefined;
   const ids = Uint32Array.from(split.ids);
   const { paths, entropyBits } = await pathsOfKnownTokens(model, policy, lanes, ids, eps, progress);
-  const { cells, block } = chooseParameters(paths, OFFSETS, eps);
-  const grid = new Grid(cells, OFFSETS, eps);
+  const { cells, block } = chooseParameters(paths, WRITER_OFFSETS, eps);
+  const grid = new Grid(cells, WRITER_OFFSETS, eps);
   const streams = paths.map((lane) => encodeLane(lane, grid, block));
   const bytes = writeCodedFrame({
     kind: 'coded',
@@ -183,7 +183,7 @@ function preambleOf(model, eps, { startToken, window, overlap }) {
     tokenizerSha256: model.tokenizerSha256,
     vocabSize: model.source.vocabSize,
     eps,
-    offsets: OFFSETS,
+    offsets: WRITER_OFFSETS,
     startToken,
     window,
     overlap,

@@ -29,7 +29,7 @@ export class Sums {
     this.#tokensHash.update(new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength));
   }
 
-  /** @returns {import('./decode.mjs').DecompressResult} */
+  /** @returns {import('./decode.mjs').DecompressSummary} */
   finish() {
     return {
       plain_bytes: this.#plainBytes,

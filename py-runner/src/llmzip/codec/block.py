@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from llmzip.codec.arithmetic_coder import AdaptiveBit, BitDecoder, BitEncoder
 from llmzip.codec.grid import Floats, Grid, bit_costs, offset_numerator, position
-from llmzip.codec.range_coder import AdaptiveBit, BitDecoder, BitEncoder
-from llmzip.codec.tree import LOWEST_MASS, Path, tree_depth
+from llmzip.codec.tree import LOWEST_MASS, LanePaths, tree_depth
 from llmzip.errors import FormatError
 
 Integers = npt.NDArray[np.int64]
@@ -31,19 +31,19 @@ UNSAFE = 1 << 40
 DECISIONS_AT_ONCE = 4096
 
 
-class Candidate(NamedTuple):
+class Parameters(NamedTuple):
     """A choice of N and B."""
 
     cells: int
     block: int
 
 
-def candidates(eps: float) -> list[Candidate]:
+def candidates(eps: float) -> list[Parameters]:
     """The choices of N and B that a writer compares, in the order in which the first of equals wins."""
     enough = (i for i, n in enumerate(CELL_LADDER) if n * n * n * eps >= 1)
     place = next(enough, len(CELL_LADDER) - 1)
     blocks = SMALL_BLOCKS if CELL_LADDER[place] <= COARSE_CELLS else LARGE_BLOCKS
-    return [Candidate(n, b) for n in CELL_LADDER[max(place - 1, 0) : place + 2] for b in blocks]
+    return [Parameters(n, b) for n in CELL_LADDER[max(place - 1, 0) : place + 2] for b in blocks]
 
 
 class OffsetIndex:
@@ -107,7 +107,7 @@ class _CostSheet:
         return total
 
 
-def token_costs(lane: Path, piece: slice, grid: Grid, sheet: _CostSheet) -> Integers:
+def token_costs(lane: LanePaths, piece: slice, grid: Grid, sheet: _CostSheet) -> Integers:
     """Costs of each token under every offset, `[n, offsets]`; `UNSAFE` or more where something is unsafe."""
     leads, is_leader = lane.leads[piece], lane.is_leader[piece]
     as_leader = np.zeros((len(leads), grid.offsets), np.int64)
@@ -130,7 +130,7 @@ def token_costs(lane: Path, piece: slice, grid: Grid, sheet: _CostSheet) -> Inte
     return costs
 
 
-def block_costs(lane: Path, grid: Grid, block: int) -> Integers:
+def block_costs(lane: LanePaths, grid: Grid, block: int) -> Integers:
     """Costs of the decisions of every block under every offset, `[blocks, offsets]`; `UNSAFE` or more where one is unsafe."""
     tokens, depth = lane.bits.shape
     sheet = _CostSheet(grid)
@@ -167,7 +167,7 @@ def merge_pairs(costs: Integers) -> Integers:
     return np.add.reduceat(costs, np.arange(0, len(costs), 2), axis=0)
 
 
-def choose_parameters(lanes: list[Path], offsets: int, eps: float) -> Candidate:
+def choose_parameters(lanes: list[LanePaths], offsets: int, eps: float) -> Parameters:
     """N and B for a frame of these lanes: the first of the cheapest candidates."""
     choices = candidates(eps)
     totals = dict.fromkeys(choices, 0)
@@ -181,11 +181,11 @@ def choose_parameters(lanes: list[Path], offsets: int, eps: float) -> Candidate:
                 if block > blocks[0]:
                     costs = merge_pairs(costs)
                 _, cost = choose_offsets(costs, raw_block_costs(tokens, depth, block), offsets)
-                totals[Candidate(cells, block)] += cost
+                totals[Parameters(cells, block)] += cost
     return min(choices, key=totals.__getitem__)
 
 
-def encode_lane(lane: Path, grid: Grid, block: int) -> bytes:
+def encode_lane(lane: LanePaths, grid: Grid, block: int) -> bytes:
     """The stream of one lane."""
     tokens, depth = lane.bits.shape
     chosen, _ = choose_offsets(block_costs(lane, grid, block), raw_block_costs(tokens, depth, block), grid.offsets)

@@ -24,7 +24,7 @@ LOWEST_EXPONENT = -600.0
 LOWEST_MASS = 2.0**-1000
 
 
-class Path(NamedTuple):
+class LanePaths(NamedTuple):
     """The decisions of `n` known tokens. Trees stand only where a writer can need them (see `path`)."""
 
     # [n]
@@ -49,9 +49,9 @@ class Leaders(NamedTuple):
     weights: Floats
 
 
-def empty_path(tokens: int, depth: int) -> Path:
+def empty_lane_paths(tokens: int, depth: int) -> LanePaths:
     """Room for the decisions of `tokens` tokens."""
-    return Path(
+    return LanePaths(
         np.zeros(tokens, np.int64),
         np.zeros(tokens),
         np.zeros(tokens, np.bool_),
@@ -110,7 +110,7 @@ def log_odds(masses: Floats, nodes: Ids) -> Floats:
     return odds
 
 
-def path(rows: Rows, ids: Ids, guard: float) -> Path:
+def path(rows: Rows, ids: Ids, guard: float) -> LanePaths:
     """The decisions of one known token for each row, `[n, V]` and `[n]`.
 
     A tree is built only where some offset of a grid can ask for it: the threshold of a lead is 1 to 2, and a lead within the guard
@@ -136,7 +136,7 @@ def path(rows: Rows, ids: Ids, guard: float) -> Path:
         all_ids[needed] = log_odds(masses, np.where(coded, nodes, 1)[needed])
     others[~coded] = 0
     all_ids[~coded] = 0
-    return Path(ids, found.leads, is_leader, found.log_odds, others, all_ids, (leaf >> (above - 1)) & 1, coded)
+    return LanePaths(ids, found.leads, is_leader, found.log_odds, others, all_ids, (leaf >> (above - 1)) & 1, coded)
 
 
 def log_prob(rows: Rows, ids: Ids) -> Floats:

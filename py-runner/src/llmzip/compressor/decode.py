@@ -27,8 +27,8 @@ from llmzip.model.source import Ids, LanguageModel, Logits
 
 
 @dataclass(frozen=True)
-class DecompressResult:
-    """What was read back; fields as in `CompressResult`."""
+class DecompressSummary:
+    """What was read back; fields as in `CompressSummary`."""
 
     plain_bytes: int
     plain_sha256: str
@@ -44,7 +44,7 @@ def open_container(container: BinaryIO) -> tuple[ByteReader, Preamble]:
 
 def decompress(
     container: BinaryIO, plain: BinaryIO, model: LanguageModel, progress: Progress = no_progress
-) -> DecompressResult:
+) -> DecompressSummary:
     """Decompress a container. As `decompress_frames`, for a container that is not yet opened."""
     reader, preamble = open_container(container)
     return decompress_frames(reader, preamble, plain, model, progress)
@@ -52,7 +52,7 @@ def decompress(
 
 def decompress_frames(
     reader: ByteReader, preamble: Preamble, plain: BinaryIO, model: LanguageModel, progress: Progress = no_progress
-) -> DecompressResult:
+) -> DecompressSummary:
     """Decompress what follows a preamble.
 
     A frame is written to `plain` when its crc32 is verified; the caller must not use what was written unless this returns. Raises
@@ -77,7 +77,7 @@ def decompress_frames(
             f"the plain bytes have SHA-256 {plain_hash.hexdigest()}, the container says {frame.plain_sha256.hex()}: "
             "a frame is missing, misplaced or damaged"
         )
-    return DecompressResult(plain_bytes, plain_hash.hexdigest(), tokens, tokens_hash.hexdigest())
+    return DecompressSummary(plain_bytes, plain_hash.hexdigest(), tokens, tokens_hash.hexdigest())
 
 
 def check_model(preamble: Preamble, model: LanguageModel) -> None:

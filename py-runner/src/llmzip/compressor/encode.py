@@ -16,7 +16,7 @@ import numpy as np
 
 from llmzip.codec.block import choose_parameters, encode_lane
 from llmzip.codec.grid import Grid, guard_of
-from llmzip.codec.tree import Path, empty_path, log_prob, path, tree_depth
+from llmzip.codec.tree import LanePaths, empty_lane_paths, log_prob, path, tree_depth
 from llmzip.compressor.frames import cut_frames
 from llmzip.compressor.progress import PROGRESS_ROWS, Progress, no_progress, shifted, write
 from llmzip.container.eps import Eps
@@ -27,7 +27,7 @@ from llmzip.model.context import ContextPolicy, Plan, cut_lanes, rows_of_known_t
 from llmzip.model.exactness import require_exact
 from llmzip.model.source import Ids, LanguageModel, Logits, LogitsSource
 
-OFFSETS = 32
+WRITER_OFFSETS = 32
 FRAME_BYTES = 1 << 20
 # Trees computed at once take at most about this many bytes.
 TREE_BYTES = 8 << 20
@@ -36,7 +36,7 @@ EXACT_CHUNK, EXACT_ROWS = 64, 1024
 
 
 @dataclass(frozen=True)
-class CompressSettings:
+class CompressOptions:
     """A writer's choices."""
 
     eps: Eps
@@ -53,7 +53,7 @@ class CompressSettings:
 
 
 @dataclass(frozen=True)
-class CompressResult:
+class CompressSummary:
     """What was written. `tokens` are those of text runs in coded frames, hashed as u32 little-endian; hashes are hexadecimal."""
 
     plain_bytes: int
@@ -69,9 +69,9 @@ def compress(
     plain: BinaryIO,
     container: BinaryIO,
     model: LanguageModel,
-    settings: CompressSettings,
+    settings: CompressOptions,
     progress: Progress = no_progress,
-) -> CompressResult:
+) -> CompressSummary:
     """Compress a stream of plain bytes into a container.
 
     `progress` gets rows done and rows known of so far. Raises `UsageError`, `UnsupportedError` when eps is 0 and the model is not exact,
@@ -86,7 +86,7 @@ def compress(
         bytes.fromhex(model.tokenizer_sha256),
         vocab_size,
         settings.eps,
-        OFFSETS,
+        WRITER_OFFSETS,
         settings.policy.start_token,
         settings.policy.window,
         settings.policy.overlap,
@@ -110,7 +110,7 @@ def compress(
         tokens_hash.update(coded.ids.astype("<u4").tobytes())
         entropy += coded.entropy_bits
     written += write(container, End(plain_hash.digest()).to_bytes())
-    return CompressResult(
+    return CompressSummary(
         plain_bytes, plain_hash.hexdigest(), written, stream_bytes, tokens, tokens_hash.hexdigest(), entropy
     )
 
@@ -122,11 +122,11 @@ def writer_plan(source: LogitsSource, lanes: int) -> Plan:
 
 def paths_of_known_tokens(
     model: LanguageModel, policy: ContextPolicy, plan: Plan, ids: Ids, eps: float, progress: Progress = no_progress
-) -> tuple[list[Path], float]:
+) -> tuple[list[LanePaths], float]:
     """The decisions of each lane's tokens, and the sum of the negative log-probs of all tokens, in bits."""
     lanes = cut_lanes(ids, plan.lanes)
     depth, guard = tree_depth(model.source.vocab_size), guard_of(eps)
-    paths = [empty_path(len(lane), depth) for lane in lanes]
+    paths = [empty_lane_paths(len(lane), depth) for lane in lanes]
     at_once = max(1, TREE_BYTES // (16 << depth))
     nats, done, waiting, told = 0.0, 0, _Waiting(), 0
 
@@ -183,7 +183,7 @@ class _Coded:
     entropy_bits: float
 
 
-def _code_frame(plain: bytes, model: LanguageModel, settings: CompressSettings, progress: Progress) -> _Coded | None:
+def _code_frame(plain: bytes, model: LanguageModel, settings: CompressOptions, progress: Progress) -> _Coded | None:
     """A coded frame, or None where a frame of this kind cannot be."""
     split = split_runs(plain, model.tokenizer)
     if not split.ids or len(split.ids) > len(plain):
@@ -192,8 +192,8 @@ def _code_frame(plain: bytes, model: LanguageModel, settings: CompressSettings, 
     eps = settings.eps.value
     plan = writer_plan(model.source, settings.lanes)
     paths, entropy = paths_of_known_tokens(model, settings.policy, plan, ids, eps, progress)
-    choice = choose_parameters(paths, OFFSETS, eps)
-    grid = Grid(choice.cells, OFFSETS, eps)
+    choice = choose_parameters(paths, WRITER_OFFSETS, eps)
+    grid = Grid(choice.cells, WRITER_OFFSETS, eps)
     streams = [encode_lane(lane, grid, choice.block) for lane in paths]
     runs: list[Run] = [] if len(split.runs) == 1 else split.runs
     frame = CodedFrame(

@@ -71,7 +71,7 @@ class RowBatch:
     logits: Logits
 
 
-class ContextWindow:
+class Feeder:
     """Feeds lanes of equal progress through the windows."""
 
     def __init__(self, source: LogitsSource, policy: ContextPolicy, lanes: int) -> None:
@@ -145,7 +145,7 @@ def _rows_in_step(
     if not lanes:
         return
     inputs = [np.concatenate([[policy.start_token], lane[:-1]]) for lane in lanes]
-    window = ContextWindow(source, policy, len(lanes))
+    window = Feeder(source, policy, len(lanes))
     longest, shortest = len(lanes[0]), len(lanes[-1])
     row = 0
     while row < longest:
@@ -177,7 +177,7 @@ def _decode_in_step(
     first_lane: int,
     decide: Callable[[int, Logits], Sequence[int]],
 ) -> None:
-    window = ContextWindow(source, policy, len(lengths))
+    window = Feeder(source, policy, len(lengths))
     active = len(lengths)
     inputs = np.full((active, 1), policy.start_token, np.int64)
     for row in range(lengths[0]):

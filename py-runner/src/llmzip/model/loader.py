@@ -9,7 +9,7 @@ from pathlib import Path
 from llmzip.errors import ModelError, VocabularyError
 from llmzip.model.graph import GraphView
 from llmzip.model.provenance import ModelRecord, Variant, find_record, read_verified
-from llmzip.model.session import Session, SessionSettings, container_fingerprint
+from llmzip.model.session import Session, SessionOptions, container_fingerprint
 from llmzip.model.source import LanguageModel
 from llmzip.model.tokenizer import Tokenizer
 
@@ -36,7 +36,7 @@ class LoadedModel(LanguageModel):
 def load_model(
     model_dir: Path,
     model_file: str,
-    settings: SessionSettings,
+    settings: SessionOptions,
     model_sha256: str | None = None,
     tokenizer_sha256: str | None = None,
     config_sha256: str | None = None,
@@ -69,7 +69,7 @@ def load_model(
 
 
 def load_variant(
-    model_dir: Path, record: ModelRecord, variant: Variant, settings: SessionSettings, *, verify: bool
+    model_dir: Path, record: ModelRecord, variant: Variant, settings: SessionOptions, *, verify: bool
 ) -> LoadedModel:
     """Load a variant that the manifest names, held to the manifest's SHA-256s if `verify`."""
     known = record.sha256 if verify else {}

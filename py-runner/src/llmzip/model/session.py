@@ -32,7 +32,7 @@ MAX_THREADS = 1024
 
 
 @dataclass(frozen=True)
-class SessionSettings:
+class SessionOptions:
     """How a graph is run."""
 
     threads: int = 1
@@ -60,7 +60,7 @@ class Session:
     `UnsupportedError` for settings that are not known.
     """
 
-    def __init__(self, content: bytes, config: dict[str, Any], settings: SessionSettings) -> None:
+    def __init__(self, content: bytes, config: dict[str, Any], settings: SessionOptions) -> None:
         self.settings = settings
         self._session = self._open(content, settings)
         self._inputs = [tensor_info(each) for each in self._session.get_inputs()]
@@ -136,7 +136,7 @@ class Session:
         return rows
 
     @staticmethod
-    def _open(content: bytes, settings: SessionSettings) -> onnxruntime.InferenceSession:
+    def _open(content: bytes, settings: SessionOptions) -> onnxruntime.InferenceSession:
         if not 1 <= settings.threads <= MAX_THREADS:
             raise UsageError(
                 f"{settings.threads} threads are not 1 to {MAX_THREADS}", "give as many as the machine has cores"

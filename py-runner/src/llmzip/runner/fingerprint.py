@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from llmzip.model.session import SessionSettings, architecture
+from llmzip.model.session import SessionOptions, architecture
 from llmzip.model.tokenizer import IMPLEMENTATION, implementation_version
 
 SYSTEMS = {"darwin": "macos"}
@@ -22,7 +22,7 @@ CPU_FEATURES = frozenset(
 )
 
 
-def fingerprint(settings: SessionSettings | None) -> dict[str, Any]:
+def fingerprint(settings: SessionOptions | None) -> dict[str, Any]:
     """The fingerprint; what only a session decides is None without its settings."""
     system = platform.system().lower()
     return {

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from llmzip.compressor import CompressSettings, compress, decompress
+from llmzip.compressor import CompressOptions, compress, decompress
 from llmzip.container.eps import Eps
 from llmzip.container.layout import MAX_FRAME_BYTES, MAX_VOCAB_SIZE
 from llmzip.errors import UnsupportedError, UsageError
@@ -17,7 +17,7 @@ from llmzip.files import input_file, output_file
 from llmzip.logprobs import check_ids, write_log_probs
 from llmzip.model.context import MAX_LANES, MAX_WINDOW, ContextPolicy, Plan
 from llmzip.model.loader import LoadedModel, load_model
-from llmzip.model.session import SessionSettings
+from llmzip.model.session import SessionOptions
 from llmzip.runner.fingerprint import fingerprint
 from llmzip.runner.parameters import Parameters
 
@@ -64,7 +64,7 @@ class Operations:
         model_dir = params.path("model_dir")
         model_file = params.text("model_file")
         model_sha256, tokenizer_sha256 = params.text("model_sha256"), params.text("tokenizer_sha256")
-        settings = SessionSettings(
+        settings = SessionOptions(
             params.integer("threads", 1, MAX_THREADS), params.text("provider"), params.text("graph_optimization")
         )
         params.check_all_asked()
@@ -108,7 +108,7 @@ class Operations:
         return {"rows": len(ids), "vocab_size": source.vocab_size, "logits_type": source.logits_type}
 
     def _compress(self, params: Parameters, progress: Progress) -> Result:
-        settings = CompressSettings(
+        settings = CompressOptions(
             Eps.parse(params.text("eps")),
             self._policy(params),
             params.integer("lanes", 1, MAX_LANES),

@@ -6,7 +6,7 @@
  * @module
  */
 
-/** @typedef {{ cells: number, block: number }} Candidate */
+/** @typedef {{ cells: number, block: number }} Parameters */
 
 const CELL_LADDER = [2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048];
 const SMALL_BLOCKS = [4, 8, 16, 32, 64];
@@ -17,7 +17,7 @@ const COARSE_CELLS = 12;
  * The choices of N and B that a writer compares, in the order in which the first of equals wins.
  *
  * @param {number} eps
- * @returns {Candidate[]}
+ * @returns {Parameters[]}
  */
 export function candidates(eps) {
   const enough = CELL_LADDER.findIndex((n) => n * n * n * eps >= 1);

@@ -10,7 +10,7 @@ import { bitCost, position } from '../grid.mjs';
 import { OffsetIndex, RAW_PROBABILITY } from './offset-index.mjs';
 
 /** @typedef {import('../grid.mjs').Grid} Grid */
-/** @typedef {import('../tree.mjs').Path} Path */
+/** @typedef {import('../tree.mjs').LanePaths} LanePaths */
 
 /** What decisions cost on one grid. */
 class CostSheet {
@@ -54,7 +54,7 @@ class CostSheet {
 /**
  * Costs of the decisions of every block under every offset, `[blocks, offsets]`; infinite where one is unsafe.
  *
- * @param {Path} lane
+ * @param {LanePaths} lane
  * @param {Grid} grid
  * @param {number} block
  * @returns {Float64Array}
@@ -131,7 +131,7 @@ export function chooseOffsets(costs, offsets, rawCost) {
 /**
  * What the raw ids of each block of a lane cost.
  *
- * @param {Path} lane
+ * @param {LanePaths} lane
  * @param {number} block
  * @returns {(block: number) => number}
  */

@@ -5,7 +5,7 @@
  */
 
 import { FormatError } from '../../errors.mjs';
-import { BitDecoder } from '../range-coder.mjs';
+import { BitDecoder } from '../arithmetic-coder.mjs';
 import { leader, leaderLogOdds, logOdds, treeDepth, treeMasses } from '../tree.mjs';
 import { OffsetIndex, RAW_PROBABILITY } from './offset-index.mjs';
 

@@ -4,22 +4,22 @@
  * @module
  */
 
+import { BitEncoder } from '../arithmetic-coder.mjs';
 import { Grid } from '../grid.mjs';
-import { BitEncoder } from '../range-coder.mjs';
 import { candidates } from './candidates.mjs';
 import { blockCosts, chooseOffsets, mergePairs, rawBlockCost } from './costs.mjs';
 import { OffsetIndex, RAW_PROBABILITY } from './offset-index.mjs';
 
-/** @typedef {import('./candidates.mjs').Candidate} Candidate */
-/** @typedef {import('../tree.mjs').Path} Path */
+/** @typedef {import('./candidates.mjs').Parameters} Parameters */
+/** @typedef {import('../tree.mjs').LanePaths} LanePaths */
 
 /**
  * N and B for a frame of these lanes: the first of the cheapest candidates.
  *
- * @param {Path[]} lanes
+ * @param {LanePaths[]} lanes
  * @param {number} offsets
  * @param {number} eps
- * @returns {Candidate}
+ * @returns {Parameters}
  */
 export function chooseParameters(lanes, offsets, eps) {
   const choices = candidates(eps);
@@ -41,7 +41,7 @@ export function chooseParameters(lanes, offsets, eps) {
 /**
  * The stream of one lane.
  *
- * @param {Path} lane
+ * @param {LanePaths} lane
  * @param {Grid} grid
  * @param {number} block
  * @returns {Uint8Array}

@@ -6,11 +6,11 @@
  * @module
  */
 
+import { AdaptiveBit } from '../arithmetic-coder.mjs';
 import { bitCost } from '../grid.mjs';
-import { AdaptiveBit } from '../range-coder.mjs';
 
-/** @typedef {import('../range-coder.mjs').BitEncoder} BitEncoder */
-/** @typedef {import('../range-coder.mjs').BitDecoder} BitDecoder */
+/** @typedef {import('../arithmetic-coder.mjs').BitEncoder} BitEncoder */
+/** @typedef {import('../arithmetic-coder.mjs').BitDecoder} BitDecoder */
 
 /** Of a bit that is not predicted, in 65536ths. */
 export const RAW_PROBABILITY = 32768;

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmzip.codec.range_coder import AdaptiveBit, BitDecoder, BitEncoder, StreamEndError
+from llmzip.codec.arithmetic_coder import AdaptiveBit, BitDecoder, BitEncoder, StreamEndError
 from support import reference
 
 probabilities = st.one_of(st.sampled_from([1, 2, 32767, 32768, 32769, 65534, 65535]), st.integers(1, 65535))

@@ -1,4 +1,5 @@
-"""Measurements that documents state: how long a conformance run takes, and what the codec costs over the model's entropy.
+"""Measurements that documents state: how long a conformance run takes, and what the codec costs over the
+model's entropy, how fast the exact graph is.
 
 Owns the command line. It judges no duration: only unequal bytes or a failed run end it with another code than 0. Standard library only.
 """
@@ -7,9 +8,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 import bench_conform
 import bench_overhead
+import bench_speed
 from bench_runner import RELEASE, BenchError
 
 
@@ -23,8 +26,16 @@ def main() -> int:
     overhead.add_argument("--variant", default="q4", help="of the model tiny [default: q4]")
     overhead.add_argument("--tokens", type=int, default=10_000, help="of each text [default: 10000]")
     overhead.add_argument("--eps", nargs="+", default=["1e-5", "5e-5"], help="[default: 1e-5 5e-5]")
+    speed = commands.add_parser(
+        "speed", help="tokens/s of the exact graph beside the float ones, native and in WebAssembly"
+    )
+    speed.add_argument("--threads", type=int, default=2, help="of the native runtime, inside an operator [default: 2]")
+    speed.add_argument("--runs", type=int, default=5, help="after one to warm up [default: 5]")
+    speed.add_argument("--json", type=Path, help="write every measurement")
     arguments = parser.parse_args()
     try:
+        if arguments.command == "speed":
+            return bench_speed.run(arguments.threads, arguments.runs, arguments.json)
         if not RELEASE.is_file():
             raise BenchError(f"there is no {RELEASE.name}; build it with `cargo build --release`")
         if arguments.command == "conform":

@@ -6,9 +6,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { rowsOfKnownTokens } from '../src/core/model/context.mjs';
+import { SessionSource } from '../src/core/model/session.mjs';
+import { readSignature } from '../src/core/model/signature.mjs';
 import { loadModel } from '../src/node/loader.mjs';
+import { openWasmSession } from '../src/web/session.mjs';
 import { TINY, withoutTiny } from './support/model-folder.mjs';
-import { openInWasm } from './support/wasm.mjs';
 
 /** @typedef {import('../src/core/model/context.mjs').Plan} Plan */
 /** @typedef {import('../src/core/model/source.mjs').LogitsSource} LogitsSource */
@@ -43,24 +45,41 @@ async function digests(source, plan, ids) {
   return found;
 }
 
-suite('native code and WebAssembly', { skip: withoutTiny }, () => {
-  const config = () => JSON.parse(readFileSync(join(TINY, 'config.json'), 'utf8'));
+/**
+ * A variant of the tiny model, twice.
+ *
+ * @param {import('node:test').TestContext} context at whose end they are gone
+ * @param {string} variant
+ */
+async function open(context, variant) {
+  const file = `onnx/model_${variant}.onnx`;
+  const native = await loadModel(TINY, file);
+  context.after(() => native.dispose());
+  const bytes = readFileSync(join(TINY, file));
+  const config = JSON.parse(readFileSync(join(TINY, 'config.json'), 'utf8'));
+  const ids = Uint32Array.from(native.tokenizer.encode(TEXT));
+  assert.ok(ids.length > 2 * POLICY.window);
+  /** @param {import('../src/web/session.mjs').WasmOptions} [options] */
+  const wasm = async (options) => {
+    const session = await openWasmSession(bytes, options);
+    context.after(() => session.dispose());
+    const signature = readSignature(session.inputs, session.outputs, config);
+    return new SessionSource(session, signature, native.inspection.exactness);
+  };
+  return { native: native.source, wasm, ids };
+}
 
+suite('native code and WebAssembly', { skip: withoutTiny }, () => {
   /**
    * @param {string} variant
    * @param {(native: string[], wasm: string[], plan: string) => void} compare
    */
   const check = (variant, compare) =>
     test(variant, async (context) => {
-      const file = `onnx/model_${variant}.onnx`;
-      const native = await loadModel(TINY, file);
-      context.after(() => native.dispose());
-      const wasm = await openInWasm(native, readFileSync(join(TINY, file)), config());
-      context.after(() => wasm.dispose());
-      const ids = Uint32Array.from(native.tokenizer.encode(TEXT));
-      assert.ok(ids.length > 2 * POLICY.window);
+      const { native, wasm, ids } = await open(context, variant);
+      const source = await wasm();
       for (const [name, plan] of Object.entries(PLANS)) {
-        compare(await digests(native.source, plan, ids), await digests(wasm.source, plan, ids), name);
+        compare(await digests(native, plan, ids), await digests(source, plan, ids), name);
       }
     });
 
@@ -70,15 +89,11 @@ suite('native code and WebAssembly', { skip: withoutTiny }, () => {
   check('q4f16', (native, wasm, plan) => assert.notDeepEqual(wasm, native, plan));
 
   test('every level of graph optimisation gives the exact graph the same bits', async (context) => {
-    const file = 'onnx/model_exact.onnx';
-    const native = await loadModel(TINY, file);
-    context.after(() => native.dispose());
-    const ids = Uint32Array.from(native.tokenizer.encode(TEXT));
-    const expected = await digests(native.source, PLANS.prefill, ids);
-    for (const level of /** @type {const} */ (['disabled', 'basic', 'extended', 'all'])) {
-      const wasm = await openInWasm(native, readFileSync(join(TINY, file)), config(), level);
-      assert.deepEqual(await digests(wasm.source, PLANS.chunks, ids), expected, level);
-      await wasm.dispose();
+    const { native, wasm, ids } = await open(context, 'exact');
+    const expected = await digests(native, PLANS.prefill, ids);
+    for (const graphOptimization of /** @type {const} */ (['disabled', 'basic', 'extended', 'all'])) {
+      const source = await wasm({ graphOptimization });
+      assert.deepEqual(await digests(source, PLANS.chunks, ids), expected, graphOptimization);
     }
   });
 });

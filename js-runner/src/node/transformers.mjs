@@ -8,7 +8,8 @@
  */
 
 import { posix } from 'node:path';
-import { ModelError, SetupError } from '../core/errors.mjs';
+import { SetupError } from '../core/errors.mjs';
+import { tensorInfo } from '../core/model/signature.mjs';
 import { reason } from './data-stream.mjs';
 
 /** @typedef {import('../core/model/graph.mjs').TensorInfo} TensorInfo */
@@ -16,7 +17,6 @@ import { reason } from './data-stream.mjs';
 /** @typedef {import('./fingerprint.mjs').SessionOptions} SessionOptions */
 /** @typedef {import('onnxruntime-common').InferenceSession} InferenceSession */
 /** @typedef {import('onnxruntime-common').InferenceSession.FeedsType} Feeds */
-/** @typedef {import('onnxruntime-common').InferenceSession.ValueMetadata} ValueMetadata */
 /** @typedef {typeof import('@huggingface/transformers')} Library */
 
 /**
@@ -160,15 +160,6 @@ function withFloat16Bits(feeds) {
     Object.assign(tensor, { cpuData: new Uint16Array(buffer, byteOffset, length) });
   }
   return feeds;
-}
-
-/**
- * @param {ValueMetadata} metadata
- * @returns {TensorInfo}
- */
-function tensorInfo(metadata) {
-  if (!metadata.isTensor) throw new ModelError(`${metadata.name} is no tensor`, 'export the model as a decoder');
-  return { name: metadata.name, type: metadata.type, shape: [...metadata.shape] };
 }
 
 /** @param {unknown} value */

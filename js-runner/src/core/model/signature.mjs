@@ -36,6 +36,18 @@ import { ModelError, VocabularyError } from '../errors.mjs';
  * @property {BatchPolicy} batchPolicy
  */
 
+/**
+ * What a runtime tells of an input or output.
+ *
+ * @param {import('onnxruntime-common').InferenceSession.ValueMetadata} metadata
+ * @returns {TensorInfo}
+ * @throws {ModelError} it is no tensor
+ */
+export function tensorInfo(metadata) {
+  if (!metadata.isTensor) throw new ModelError(`${metadata.name} is no tensor`, 'export the model as a decoder');
+  return { name: metadata.name, type: metadata.type, shape: [...metadata.shape] };
+}
+
 const IDS = 'input_ids';
 const MASK = 'attention_mask';
 const POSITIONS = 'position_ids';

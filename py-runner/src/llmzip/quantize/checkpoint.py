@@ -18,7 +18,9 @@ Array = npt.NDArray[np.float32]
 class Weights(Protocol):
     """Where a graph's weights come from; all are float32, matrices [out, in]."""
 
-    config: DecoderConfig
+    @property
+    def config(self) -> DecoderConfig:
+        """The model's sizes."""
 
     def embedding(self) -> Array:
         """The token embedding, [vocab, hidden]."""

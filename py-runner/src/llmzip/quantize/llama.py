@@ -14,7 +14,7 @@ import onnx
 from onnx import TensorProto
 
 from .blockwise import quantize
-from .checkpoint import Checkpoint
+from .checkpoint import Weights
 from .config import DecoderConfig, Family
 from .errors import QuantizeError
 from .flavour import Flavour
@@ -23,7 +23,7 @@ from .graph import GraphWriter
 _MICROSOFT = "com.microsoft"
 
 
-def build_graph(checkpoint: Checkpoint, flavour: Flavour) -> bytes:
+def build_graph(checkpoint: Weights, flavour: Flavour) -> bytes:
     """Return the serialised ONNX model. Raises QuantizeError if the checkpoint cannot be built."""
     config = checkpoint.config
     if config.family != Family() or config.sliding_window is not None:
@@ -45,7 +45,7 @@ def rotary_tables(config: DecoderConfig) -> tuple[npt.NDArray[np.float64], npt.N
 
 
 class _Decoder:
-    def __init__(self, checkpoint: Checkpoint, flavour: Flavour) -> None:
+    def __init__(self, checkpoint: Weights, flavour: Flavour) -> None:
         self._checkpoint = checkpoint
         self._config = checkpoint.config
         self._flavour = flavour

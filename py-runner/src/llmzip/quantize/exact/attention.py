@@ -106,6 +106,6 @@ class Attention:
         high, low, _ = ops.split_bytes(levels, 0)
         coarse, fine = (ops.matrix(part, values, zero, ZERO_POINT) for part, zero in ((high, 0), (low, ZERO_POINT)))
         mixed = ops.reshape(ops.joined(coarse, fine, _UNPROVED), 0, config.num_attention_heads, -1, config.head_dim)
-        factor = ops.reshape(ops.scaled(largest, 1 / (4 * PEAK)), 0, config.num_attention_heads, -1, 1)
-        mean = ops.node("Mul", mixed, ops.node("Mul", ops.reciprocal(total, 2.0), factor))
+        factor = ops.reshape(largest, 0, config.num_attention_heads, -1, 1)
+        mean = ops.node("Mul", mixed, ops.node("Mul", ops.reciprocal(total, 1 / (2 * PEAK)), factor))
         return ops.reshape(ops.transpose(mean, 0, 2, 1, 3), 0, 0, -1)

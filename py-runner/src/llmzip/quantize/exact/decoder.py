@@ -81,8 +81,9 @@ class _Decoder:
             x = ops.two_bytes(residual)
             norm = ops.normalization(x, config.hidden_size, config.rms_norm_eps)
             heads = Heads(graph, self._weights, layer, turn, query_factor(config)).build(x, norm)
-            mixed = Attention(graph, config, layer, bias).build(*heads)
-            residual = self._add(ops, residual, ops.two_bytes(mixed), layer, "self_attn.o_proj")
+            mixed = ops.two_bytes(Attention(graph, config, layer, bias).build(*heads))
+            output = quantize_columns(self._weights.linear(layer, "self_attn.o_proj"))
+            residual = self._add(ops, residual, mixed, f"model.layers.{layer}.self_attn.o_proj", output, mixed.peak)
             residual = self._mlp(Operations(graph, f"/model/layers.{layer}/mlp"), layer, residual)
         self._head(residual, embedding)
         return graph.model(f"{config.model_type}_exact", "llmzip", metadata)
@@ -97,14 +98,10 @@ class _Decoder:
             "Mul", rows, ops.node("Unsqueeze", ops.node("Gather", scales, "input_ids", axis=0), ops.integers(-1))
         )
 
-    def _add(
-        self, ops: Operations, residual: str, x: TwoBytes, layer: int, name: str, factor: str | None = None
-    ) -> str:
-        """Add a linear layer of `x` to the residual; `factor` is a further scale of the rows, [batch, sequence, 1]."""
-        weight = quantize_columns(self._weights.linear(layer, name))
-        product = ops.product(x, f"model.layers.{layer}.{name}", weight)
-        scale = x.peak if factor is None else ops.node("Mul", x.peak, factor)
-        return ops.node("Add", residual, ops.node("Mul", product, ops.scaled(scale, 1 / PEAK)))
+    def _add(self, ops: Operations, residual: str, x: TwoBytes, at: str, weight: Int8Columns, scale: str) -> str:
+        """Add a linear layer of `x` to the residual; `scale` is that of the rows, [batch, sequence, 1], times PEAK."""
+        product = ops.product(x, at, weight.times(1 / PEAK))
+        return ops.node("Add", residual, ops.node("Mul", product, scale))
 
     def _mlp(self, ops: Operations, layer: int, residual: str) -> str:
         config, at = self._config, f"model.layers.{layer}.mlp"
@@ -112,19 +109,22 @@ class _Decoder:
         norm = ops.normalization(x, config.hidden_size, config.rms_norm_eps)
         norm_weight = self._weights.norm(f"layers.{layer}.post_attention_layernorm")
         unit = normalization_unit(config.hidden_size)
-        gate, up = (
-            ops.product(x, f"{at}.{name}", quantize_columns(self._weights.linear(layer, f"mlp.{name}") * norm_weight))
-            for name in ("gate_proj", "up_proj")
-        )
-        # gate * sigmoid(gate) * up, where sigmoid(x) = 1 / (1 + exp(-x)); constant factors meet in the scale of the rows.
-        root = ops.node("Mul", gate, ops.scaled(norm.factor, -root_scale() / unit))
+        names = ("mlp.gate_proj", "mlp.up_proj")
+        both = np.concatenate([self._weights.linear(layer, name) * norm_weight for name in names])
+        inner = config.intermediate_size
+        # Constant factors are those of columns: they cost nothing there.
+        factors = np.concatenate((np.full(inner, -root_scale() / unit), np.ones(inner)))
+        product = ops.product(x, f"{at}.gate_up_proj", quantize_columns(both).times(factors))
+        gate, up = ops.split(product, -1, inner, inner)
+        # gate * sigmoid(gate) * up, where sigmoid(x) = 1 / (1 + exp(-x)).
+        root = ops.node("Mul", gate, norm.factor)
         twice_sigmoid = ops.reciprocal(
             ops.node("Add", exponential(ops, root, ceiling=_SIGMOID_CEILING), ops.number(1.0)), 2.0
         )
         hidden = ops.two_bytes(ops.node("Mul", ops.node("Mul", root, twice_sigmoid), up))
-        return self._add(
-            ops, residual, hidden, layer, "mlp.down_proj", ops.scaled(norm.factor, -0.5 / (root_scale() * unit))
-        )
+        down = quantize_columns(self._weights.linear(layer, "mlp.down_proj")).times(-0.5 / (root_scale() * unit))
+        scale = ops.node("Mul", hidden.peak, norm.factor)
+        return self._add(ops, residual, hidden, f"{at}.down_proj", down, scale)
 
     def _head(self, residual: str, embedding: Int8Columns) -> None:
         ops, config = Operations(self._graph, "/lm_head"), self._config

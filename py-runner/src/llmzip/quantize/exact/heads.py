@@ -1,7 +1,6 @@
 """Queries, keys and values of exact graphs: projection, rotation, quantisation to 8 bits. Owns the order of their channels.
 
-The projections give the first halves of all heads and, apart from them, the second halves, so that the rotation needs no
-cutting. The values are carried through the rotation with the others, by an angle of 0.
+One product gives all three. The values are carried through the rotation with the others, by an angle of 0.
 """
 
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ Array = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Rotation:
-    """Cosines and sines of all heads, [batch, sequence, heads * head_dim / 2]."""
+    """Factors of all heads, [batch, sequence, heads, head_dim]: `cos` of the numbers themselves, `sin` of those half a head away."""
 
     cos: str
     sin: str
@@ -41,19 +40,15 @@ def rotation(graph: GraphWriter, config: DecoderConfig, tables: dict[str, Array]
     ops = Operations(graph, "/model/rotary")
     turning = config.num_attention_heads + config.num_key_value_heads
     turns = {}
-    for name, still in (("cos", 1.0), ("sin", 0.0)):
-        table = np.concatenate((tables[name], np.full_like(tables[name], still)), axis=1)
-        rows = ops.node("Gather", graph.constant(f"{name}_table", table), "position_ids", axis=0)
-        moving, resting = ops.split(rows, -1, config.head_dim // 2, config.head_dim // 2)
-        turns[name] = ops.node("Concat", *[moving] * turning, *[resting] * config.num_key_value_heads, axis=-1)
+    for name, sign, still in (("cos", 1.0, 1.0), ("sin", -1.0, 0.0)):
+        angles = tables[name]
+        table = np.concatenate(
+            (np.float32(sign) * angles, angles, np.full((len(angles), config.head_dim), still)), axis=1
+        )
+        rows = ops.node("Gather", graph.constant(f"{name}_table", table.astype(np.float32)), "position_ids", axis=0)
+        parts = ops.split(ops.node("Unsqueeze", rows, ops.integers(2)), -1, config.head_dim, config.head_dim)
+        turns[name] = ops.node("Concat", *[parts[0]] * turning, *[parts[1]] * config.num_key_value_heads, axis=2)
     return Rotation(**turns)
-
-
-def halves(rows: Array, head_dim: int) -> tuple[Array, Array]:
-    """The rows of [heads * head_dim, ..] that give the first halves of all heads, and those that give the second."""
-    cut = rows.reshape(-1, 2, head_dim // 2, *rows.shape[1:])
-    first, second = (np.ascontiguousarray(cut[:, half].reshape(-1, *rows.shape[1:])) for half in (0, 1))
-    return first, second
 
 
 class Heads:
@@ -69,13 +64,11 @@ class Heads:
     def build(self, x: TwoBytes, norm: Normalization) -> tuple[Rows, Rows, Rows]:
         """Queries, keys and values of the normalised `x`."""
         ops = self._ops
-        first, second = self._projected(x, norm)
-        factors = self._factors(first, second, norm)
+        projected = self._projected(x, norm)
+        factors = self._factors(projected, norm)
         if self._config.family.qk_norm:
-            first, second = (
-                ops.node("Mul", each, w) for each, w in zip((first, second), self._head_norms(), strict=True)
-            )
-        turned = self._joined(*self._rotated(first, second))
+            projected = ops.node("Mul", projected, self._head_norms())
+        turned = self._rotated(projected)
         peak = ops.peak(turned)
         # The integer 128 is out of range and becomes 127: less than what rounding costs.
         integers = ops.quantized(ops.node("Mul", turned, ops.reciprocal(peak, ZERO_POINT)), 1, ZERO_POINT)
@@ -84,41 +77,47 @@ class Heads:
         queries, keys, values = (Rows(*pair) for pair in zip(parts, scales, strict=True))
         return queries, keys, values
 
-    def _projected(self, x: TwoBytes, norm: Normalization) -> tuple[str, str]:
-        """Both halves of all heads, [batch, sequence, heads * head_dim / 2]: real with biases, else without the rows' factor."""
+    def _projected(self, x: TwoBytes, norm: Normalization) -> str:
+        """All heads, [batch, sequence, heads, head_dim]: real with biases, else without the rows' factor."""
         ops, config = self._ops, self._config
         at = f"model.layers.{self._layer}.self_attn"
         names = [f"self_attn.{name}" for name in _PROJECTIONS]
         weight = np.concatenate([self._weights.linear(self._layer, name) for name in names])
-        weight = weight * self._weights.norm(f"layers.{self._layer}.input_layernorm")
-        products = [
-            ops.product(x, f"{at}.qkv.{name}", quantize_columns(rows))
-            for name, rows in zip(("first", "second"), halves(weight, config.head_dim), strict=True)
-        ]
-        if not config.family.qkv_bias:
-            return products[0], products[1]
-        bias = np.concatenate([self._weights.bias(self._layer, name) for name in names])
-        scale = ops.scaled(norm.factor, 1 / normalization_unit(config.hidden_size))
-        first, second = (
-            ops.node("Add", ops.node("Mul", product, scale), ops.graph.constant(f"{at}.bias.{name}", rows))
-            for product, name, rows in zip(products, ("first", "second"), halves(bias, config.head_dim), strict=True)
-        )
-        return first, second
+        columns = quantize_columns(weight * self._weights.norm(f"layers.{self._layer}.input_layernorm"))
+        if self._constants_are_of_columns:
+            columns = columns.times(np.repeat(self._constants()[:, 0], config.head_dim))
+        product = ops.product(x, f"{at}.qkv", columns)
+        if config.family.qkv_bias:
+            bias = np.concatenate([self._weights.bias(self._layer, name) for name in names])
+            scale = ops.scaled(norm.factor, 1 / normalization_unit(config.hidden_size))
+            product = ops.node("Add", ops.node("Mul", product, scale), ops.graph.constant(f"{at}.qkv.bias", bias))
+        return ops.reshape(product, 0, 0, sum(self._sizes), config.head_dim)
 
-    def _factors(self, first: str, second: str, norm: Normalization) -> str:
-        """What the peak of a row must be multiplied by to be its scale, [.., heads, 1]."""
-        ops, config = self._ops, self._config
+    @property
+    def _constants_are_of_columns(self) -> bool:
+        """Whether nothing is added to the products or computed from their size, so that constants may be the columns'."""
+        return not (self._config.family.qkv_bias or self._config.family.qk_norm)
+
+    def _constants(self) -> npt.NDArray[np.float64]:
+        """What is constant of the scale of each head, [heads, 1]."""
         constants = np.full((sum(self._sizes), 1), 1 / ZERO_POINT)
         constants[: self._sizes[0]] *= self._query_factor
+        if not self._config.family.qkv_bias:
+            constants /= normalization_unit(self._config.hidden_size)
+        return constants
+
+    def _factors(self, projected: str, norm: Normalization) -> str:
+        """What the peak of a row must be multiplied by to be its scale, [.., heads, 1]."""
+        ops, config = self._ops, self._config
         if config.family.qkv_bias:
-            return self._constant("factors", constants)
+            return self._constant("factors", self._constants())
         # The rows' common factor was left out of the products: only the scales need it.
         rows = ops.node("Unsqueeze", norm.factor, ops.integers(-1))
-        unit = normalization_unit(config.hidden_size)
-        if not config.family.qk_norm:
-            return ops.node("Mul", rows, self._constant("factors", constants / unit))
-        turning = self._sizes[0] + self._sizes[1]
-        plain, _ = ops.split(self._joined(first, second), 2, turning, self._sizes[2])
+        if self._constants_are_of_columns:
+            return rows
+        turning, unit = self._sizes[0] + self._sizes[1], normalization_unit(config.hidden_size)
+        constants = self._constants()
+        plain, _ = ops.split(projected, 2, turning, self._sizes[2])
         x = ops.two_bytes(plain)
         levels = ops.node("Mul", x.levels, ops.node("Unsqueeze", ops.scaled(norm.root, unit / 2), ops.integers(-1)))
         inner = ops.normalization(x, config.head_dim, config.rms_norm_eps, levels)
@@ -126,32 +125,25 @@ class Heads:
         inner_unit = normalization_unit(config.head_dim)
         return ops.node(
             "Concat",
-            ops.node("Mul", normed, self._constant("factors.normed", constants[:turning] / inner_unit)),
-            ops.node("Mul", rows, self._constant("factors.plain", constants[turning:] / unit)),
+            ops.node("Mul", normed, self._constant("factors.normed", constants[:turning] * (unit / inner_unit))),
+            ops.node("Mul", rows, self._constant("factors.plain", constants[turning:])),
             axis=2,
         )
 
     def _constant(self, name: str, values: npt.NDArray[np.float64]) -> str:
         return self._ops.graph.constant(f"model.self_attn.{name}", values.astype(np.float32))
 
-    def _head_norms(self) -> tuple[str, str]:
-        """The weights of the heads' norms, 1 for values, both halves [heads * head_dim / 2]."""
+    def _head_norms(self) -> str:
+        """The weights of the heads' norms, 1 for values, [heads, head_dim]."""
         names = zip(("q_norm", "k_norm"), self._sizes, strict=False)
-        whole = [np.tile(self._weights.head_norm(self._layer, f"self_attn.{name}"), size) for name, size in names]
-        whole.append(np.ones(self._sizes[2] * self._config.head_dim, np.float32))
-        first, second = halves(np.concatenate(whole), self._config.head_dim)
+        whole = [np.tile(self._weights.head_norm(self._layer, f"self_attn.{name}"), (size, 1)) for name, size in names]
+        whole.append(np.ones((self._sizes[2], self._config.head_dim), np.float32))
         at = f"model.layers.{self._layer}.self_attn.head_norm"
-        return self._ops.graph.constant(f"{at}.first", first), self._ops.graph.constant(f"{at}.second", second)
+        return self._ops.graph.constant(at, np.concatenate(whole))
 
-    def _rotated(self, first: str, second: str) -> tuple[str, str]:
+    def _rotated(self, x: str) -> str:
         """Turn the halves of all heads against each other."""
-        ops, cos, sin = self._ops, self._turn.cos, self._turn.sin
-        return (
-            ops.node("Sub", ops.node("Mul", first, cos), ops.node("Mul", second, sin)),
-            ops.node("Add", ops.node("Mul", second, cos), ops.node("Mul", first, sin)),
-        )
-
-    def _joined(self, first: str, second: str) -> str:
-        """Both halves as [batch, sequence, heads, head_dim]."""
-        ops = self._ops
-        return ops.node("Concat", *(ops.reshape(half, 0, 0, sum(self._sizes), -1) for half in (first, second)), axis=-1)
+        ops, half = self._ops, self._config.head_dim // 2
+        first, second = ops.split(x, -1, half, half)
+        swapped = ops.node("Concat", second, first, axis=-1)
+        return ops.node("Add", ops.node("Mul", x, self._turn.cos), ops.node("Mul", swapped, self._turn.sin))

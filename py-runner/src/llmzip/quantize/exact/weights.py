@@ -27,6 +27,10 @@ class Int8Columns:
         """The largest sum of magnitudes of a column: with a bound of the inputs, the bound of a product."""
         return int(np.abs(self.values.astype(np.int64)).sum(axis=0).max())
 
+    def times(self, factors: float | npt.NDArray[np.float64]) -> "Int8Columns":
+        """The same integers with scales multiplied by a constant, or by one for each column [out]."""
+        return Int8Columns(self.values, (self.scales * factors).astype(np.float32))
+
     def dequantized(self) -> npt.NDArray[np.float32]:
         """The weights that the graph sees, [in, out]."""
         return self.values.astype(np.float32) * self.scales

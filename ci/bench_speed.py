@@ -83,10 +83,11 @@ def run(threads: int, runs: int, json_file: Path | None) -> int:
     )
     if made.returncode != 0:
         raise BenchError(f"the stand-in cannot be made ({made.returncode})")
-    engines = {
-        f"native, {threads} threads": ([python, str(ROOT / "py-runner/bench/speed.py")], threads),
+    engines: dict[str, tuple[list[str], int]] = {
         "WebAssembly, 1 thread": ([node, str(ROOT / "js-runner/bench/speed.mjs")], 1),
     }
+    for count in sorted({1, threads}):
+        engines[f"native, {count} threads"] = ([python, str(ROOT / "py-runner/bench/speed.py")], count)
     found = {engine: measure(engine, command, count, runs) for engine, (command, count) in engines.items()}
     header = ["tokens/s", *VARIANTS, *(f"exact/{variant}" for variant in VARIANTS[1:])]
     table(header, [row for engine, answer in found.items() for row in rows(engine, answer["tokens_per_s"])])

@@ -363,7 +363,7 @@ suite('lines', () => {
       ['{"id":7,"op":"hello","params":[]}', 7, 'usage'],
       ['{"id":7,"op":"hello","more":1}', 7, 'usage'],
       ['{"id":7,"op":"constructor"}', 7, 'unsupported'],
-      ['{"id":7,"op":"hello","params":{"protocol":2}}', 7, 'unsupported'],
+      ['{"id":7,"op":"hello","params":{"protocol":2}}', 7, 'usage'],
       ['', 0, 'usage'],
     ])) {
       runner.write(`${line}\n`);

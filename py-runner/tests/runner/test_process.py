@@ -93,7 +93,7 @@ def test_logprobs_are_the_bits_of_the_graph(runner: RunnerProcess, tmp_path: Pat
     ("op", "params", "code", "text"),
     [
         ("dance", {}, "unsupported", "no operation 'dance'"),
-        ("hello", {"protocol": 2}, "unsupported", "protocol 2"),
+        ("hello", {"protocol": 2}, "usage", "protocol 2"),
         ("hello", {}, "usage", "'protocol' is missing"),
         ("hello", {"protocol": 1, "more": 1}, "usage", "no parameter 'more'"),
         ("hello", [], "usage", "params is not an object"),

@@ -71,7 +71,7 @@ export class Operations {
     const protocol = params.integer('protocol');
     params.checkAllAsked();
     if (protocol !== PROTOCOL) {
-      throw new UnsupportedError(`protocol ${protocol} is not known`, `this runner speaks protocol ${PROTOCOL}`);
+      throw new UsageError(`protocol ${protocol} is not known`, `this runner speaks protocol ${PROTOCOL}`);
     }
     return { protocol: PROTOCOL, name: NAME, ops: [...this.#operations.keys()], fingerprint: fingerprint() };
   }

@@ -57,7 +57,7 @@ class Operations:
         protocol = params.integer("protocol")
         params.check_all_asked()
         if protocol != PROTOCOL:
-            raise UnsupportedError(f"protocol {protocol} is not known", f"this runner speaks protocol {PROTOCOL}")
+            raise UsageError(f"protocol {protocol} is not known", f"this runner speaks protocol {PROTOCOL}")
         return {"protocol": PROTOCOL, "name": NAME, "ops": list(self._operations), "fingerprint": fingerprint(None)}
 
     def _load(self, params: Parameters, _: Progress) -> Result:

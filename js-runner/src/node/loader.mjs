@@ -13,7 +13,7 @@ import { readGraphFacts } from '../core/model/graph.mjs';
 import { sha256Hex, verifySha256 } from '../core/model/provenance.mjs';
 import { SessionSource } from '../core/model/session.mjs';
 import { readSignature } from '../core/model/signature.mjs';
-import { alignTokenizer, tokenizerSize, wrapTokenizer } from '../core/model/tokenizer.mjs';
+import { alignTokenizer, tokenIds, wrapTokenizer } from '../core/model/tokenizer.mjs';
 import { reason } from './data-stream.mjs';
 import { readModelFile } from './files.mjs';
 import { libraryVersions, openSession, openTokenizer } from './transformers.mjs';
@@ -128,8 +128,8 @@ export async function loadModel(modelDir, modelFile, settings = DEFAULT_SETTINGS
 export async function loadTokenizer(path, bytes) {
   const json = parseObject(path, bytes);
   try {
-    const size = tokenizerSize(json);
-    return wrapTokenizer(await openTokenizer(alignTokenizer(json)), size);
+    const known = tokenIds(json);
+    return wrapTokenizer(await openTokenizer(alignTokenizer(json)), known);
   } catch (cause) {
     if (cause instanceof LlmzipError) throw cause;
     throw new VocabularyError(

@@ -1,7 +1,7 @@
 import pytest
 
 from llmzip.container.runs import join_runs, split_runs
-from llmzip.errors import UsageError, VocabularyError
+from llmzip.errors import VocabularyError
 from llmzip.model.tokenizer import Tokenizer
 from support.paths import SMOLLM2, TINY
 
@@ -51,10 +51,11 @@ def test_every_byte_comes_back(tokenizer: Tokenizer) -> None:
             assert join_runs(split.runs, split.ids, split.literals, tokenizer) == plain
 
 
-def test_ids_that_are_not_the_tokenizer_s(tokenizer: Tokenizer) -> None:
-    for wrong in (-1, tokenizer.size):
-        with pytest.raises(UsageError, match=f"id {wrong} is not in"):
-            tokenizer.decode([5, wrong])
+def test_an_id_without_a_token_stands_for_nothing(tokenizer: Tokenizer) -> None:
+    for wrong in (-1, tokenizer.size, 1 << 60):
+        assert not tokenizer.has(wrong)
+        assert tokenizer.decode([5, wrong]) == tokenizer.decode([5])
+    assert all(tokenizer.has(token) for token in tokenizer.encode(SEQUENCE))
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b"[1]"])

@@ -120,7 +120,10 @@ export class Operations {
     const ids = params.ids('ids');
     params.checkAllAsked();
     const { tokenizer } = this.#loaded();
-    checkIds(ids, tokenizer.size);
+    const unknown = ids.find((id) => !tokenizer.has(id));
+    if (unknown !== undefined) {
+      throw new UsageError(`the tokenizer has no token of id ${unknown}`, 'give ids that `tokenize` gave');
+    }
     return { text: tokenizer.decode(ids) };
   }
 

@@ -6,7 +6,7 @@ import os
 from importlib.metadata import version
 from typing import Any
 
-from llmzip.errors import UsageError, VocabularyError
+from llmzip.errors import VocabularyError
 
 IMPLEMENTATION = "transformers"
 
@@ -34,17 +34,20 @@ class Tokenizer:
                 f"tokenizer.json is not a tokenizer: {error}", "get the tokenizer that belongs to the model"
             ) from error
         self._tokenizer: Any = transformers.PreTrainedTokenizerFast(tokenizer_object=backend)
-        self.size = max(backend.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+        self._ids = frozenset(backend.get_vocab(with_added_tokens=True).values())
+        self.size = max(self._ids, default=-1) + 1
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text; no special tokens are added, special-token text is recognised."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
         return ids
 
+    def has(self, token: int) -> bool:
+        """Whether there is a token of this id; below `size` there may be gaps."""
+        return token in self._ids
+
     def decode(self, ids: list[int]) -> str:
-        """The text of ids; special tokens are kept. Raises `UsageError` for an id that is not the tokenizer's."""
-        if any(not 0 <= token < self.size for token in ids):
-            wrong = next(token for token in ids if not 0 <= token < self.size)
-            raise UsageError(f"id {wrong} is not in the tokenizer's 0 .. {self.size - 1}", "give ids of this tokenizer")
-        text: str = self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        """The text of ids; special tokens are kept, and an id without a token stands for nothing."""
+        known = [token for token in ids if token in self._ids]
+        text: str = self._tokenizer.decode(known, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return text

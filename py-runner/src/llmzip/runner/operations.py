@@ -92,7 +92,11 @@ class Operations:
     def _detokenize(self, params: Parameters, _: Progress) -> Result:
         ids = params.integers("ids")
         params.check_all_asked()
-        return {"text": self._loaded().tokenizer.decode(ids)}
+        tokenizer = self._loaded().tokenizer
+        unknown = next((token for token in ids if not tokenizer.has(token)), None)
+        if unknown is not None:
+            raise UsageError(f"the tokenizer has no token of id {unknown}", "give ids that `tokenize` gave")
+        return {"text": tokenizer.decode(ids)}
 
     def _logprobs(self, params: Parameters, progress: Progress) -> Result:
         source = self._loaded().source

@@ -15,6 +15,9 @@ import { kindOf, readModelFile } from './files.mjs';
 
 const MANIFEST = 'manifest.toml';
 const MODEL_VARIABLE = 'LLMZIP_MODEL';
+const GRAPH_FILE = /^model(?:_(.+))?\.onnx$/s;
+// As transformers.js names the graph that has no suffix.
+const UNNAMED_VARIANT = 'fp32';
 // For a graph that no manifest knows: wide enough for activations in half precision.
 const CAUTIOUS_EPS = '2e-2';
 
@@ -63,17 +66,18 @@ export function recordOf(modelDir) {
  */
 function unrecordedModel(folder) {
   const graphs = join(folder, 'onnx');
-  const files = kindOf(graphs) === 'folder' ? readdirSync(graphs).sort() : [];
+  const files = kindOf(graphs) === 'folder' ? readdirSync(graphs) : [];
+  const variants = files.flatMap((file) => {
+    const match = GRAPH_FILE.exec(file);
+    return match ? [{ dtype: match[1] ?? UNNAMED_VARIANT, file: `onnx/${file}`, eps: CAUTIOUS_EPS }] : [];
+  });
   return {
     name: basename(folder),
     folder,
     window: 512,
     overlap: 128,
     startToken: 0,
-    variants: files.flatMap((file) => {
-      const match = /^model_?(.*)\.onnx$/.exec(file);
-      return match ? [{ dtype: match[1] || 'full', file: `onnx/${file}`, eps: CAUTIOUS_EPS }] : [];
-    }),
+    variants: variants.sort((a, b) => (a.dtype < b.dtype ? -1 : 1)),
     sha256: new Map(),
   };
 }

@@ -2,6 +2,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from llmzip.model.loader import load_model, load_variant, record_of
 from llmzip.model.provenance import ModelRecord, Variant, default_model_dir, find_record
 from llmzip.model.session import SessionOptions
 from support.graphs import CONFIG, Traits, graph
-from support.paths import REPOSITORY, TINY
+from support.paths import CASES, REPOSITORY, TINY
 
 SETTINGS = SessionOptions()
 HASH = "0" * 64
@@ -87,10 +88,20 @@ def test_a_truncated_model_file(folder: Path) -> None:
 
 def test_a_folder_without_a_manifest_is_looked_at(folder: Path) -> None:
     record = record_of(folder)
-    assert [(variant.dtype, variant.file) for variant in record.variants] == [("full", "onnx/model.onnx")]
+    assert [(variant.dtype, variant.file) for variant in record.variants] == [("fp32", "onnx/model.onnx")]
     assert record.sha256 == {}
     with pytest.raises(UsageError, match="no variant 'q4'"):
         record.variant("q4")
+
+
+@pytest.mark.parametrize("case", json.loads((CASES / "variants.json").read_text(encoding="utf-8")), ids=str)
+def test_the_variants_of_a_folder_are_named_by_their_files(tmp_path: Path, case: dict[str, Any]) -> None:
+    (tmp_path / "onnx").mkdir()
+    for name in case["files"]:
+        (tmp_path / "onnx" / name).write_bytes(b"")
+    record = record_of(tmp_path)
+    assert [variant.dtype for variant in record.variants] == case["variants"]
+    assert record.variant().dtype == case["default"]
 
 
 @pytest.mark.parametrize(

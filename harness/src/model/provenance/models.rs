@@ -223,14 +223,18 @@ fn choice(manifest: &Manifest, model: &ModelRecord, variant: &Variant) -> ModelC
     }
 }
 
-/// A file `model_VARIANT.onnx` in the `onnx/` of a folder that the manifest does not know.
+/// A file `model_VARIANT.onnx`, or `model.onnx`, in the `onnx/` of a folder that the manifest does not know.
 fn unknown_choice(folder: &Path, file: &str) -> Option<ModelChoice> {
-    let stem = file.strip_suffix(".onnx")?.strip_prefix("model")?;
+    let variant = match file.strip_prefix("model")?.strip_suffix(".onnx")? {
+        // As transformers.js names the graph that has no suffix.
+        "" => "fp32",
+        suffix => suffix.strip_prefix('_').filter(|name| !name.is_empty())?,
+    };
     Some(ModelChoice {
         name: folder.file_name()?.to_string_lossy().into_owned(),
         model_dir: folder.to_owned(),
         model_file: format!("onnx/{file}"),
-        variant: stem.strip_prefix('_').unwrap_or("fp32").to_owned(),
+        variant: variant.to_owned(),
         model_sha256: None,
         tokenizer_sha256: None,
         config_sha256: None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,9 @@ from llmzip.model.tokenizer import Tokenizer
 
 TOKENIZER_FILE = "tokenizer.json"
 CONFIG_FILE = "config.json"
+GRAPH_FILE = re.compile(r"model(?:_(.+))?\.onnx")
+# As transformers.js names the graph that has no suffix.
+UNNAMED_VARIANT = "fp32"
 # For a graph that no manifest knows: wide enough for activations in half precision.
 CAUTIOUS_EPS = "2e-2"
 
@@ -80,12 +84,10 @@ def load_variant(
 
 def unrecorded_model(model_dir: Path) -> ModelRecord:
     """A record of what lies in a folder that no manifest knows: every graph in `onnx/`, without a hash."""
-    files = sorted((model_dir / "onnx").glob("model*.onnx")) if (model_dir / "onnx").is_dir() else []
-    variants = tuple(
-        Variant(path.stem.removeprefix("model").removeprefix("_") or "full", f"onnx/{path.name}", CAUTIOUS_EPS)
-        for path in files
-    )
-    return ModelRecord(model_dir.name, variants=variants)
+    names = [path.name for path in (model_dir / "onnx").iterdir()] if (model_dir / "onnx").is_dir() else []
+    found = [match for match in map(GRAPH_FILE.fullmatch, names) if match]
+    variants = [Variant(match[1] or UNNAMED_VARIANT, f"onnx/{match[0]}", CAUTIOUS_EPS) for match in found]
+    return ModelRecord(model_dir.name, variants=tuple(sorted(variants, key=lambda variant: variant.dtype)))
 
 
 def record_of(model_dir: Path) -> ModelRecord:

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { findVariant } from '../src/core/model/provenance.mjs';
+import { findVariant } from '../src/core/model/manifest.mjs';
 import { recordOf } from '../src/node/records.mjs';
 import { readCases } from './support/cases.mjs';
 import { temporaryFolder } from './support/model-folder.mjs';

@@ -339,13 +339,12 @@ suite('refusals', () => {
       ['compress', { input_file: `${folder}/\0` }],
       ['load', { model_file: '../x.onnx' }],
       ['load', { threads: 0 }],
+      ['load', { graph_optimization: 'some' }],
     ])) {
       const { error } = await runner.ask(op, { ...good[op], ...change });
       assert.equal(error?.code, 'usage', `${op} ${JSON.stringify(change)}`);
     }
-    for (const change of [{ provider: 'cuda' }, { graph_optimization: 'some' }]) {
-      assert.equal((await runner.ask('load', { ...good.load, ...change })).error.code, 'unsupported');
-    }
+    assert.equal((await runner.ask('load', { ...good.load, provider: 'cuda' })).error.code, 'unsupported');
     assert.deepEqual(readdirSync(folder), ['model']);
   });
 });

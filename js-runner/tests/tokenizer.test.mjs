@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { joinRuns, splitRuns } from '../src/core/container/runs.mjs';
-import { SetupError, UsageError } from '../src/core/errors.mjs';
+import { ModelError, UsageError } from '../src/core/errors.mjs';
 import { alignTokenizer, checkIds, tokenIds, wrapTokenizer } from '../src/core/model/tokenizer.mjs';
 import { loadTokenizer } from '../src/node/loader.mjs';
 import { TINY, TOKENIZER, withoutTiny } from './support/model-folder.mjs';
@@ -77,7 +77,7 @@ suite('ids', () => {
     assert.deepEqual([...tokenIds(TOKENIZER)], [0, 1, 2, 3, 4, 5, 6, 7]);
     assert.ok(tokenIds({ ...TOKENIZER, added_tokens: [{ id: 20, content: '<|end|>' }] }).has(20));
     for (const model of [{}, { vocab: { a: -1 } }, { vocab: { a: 'x' } }]) {
-      assert.throws(() => tokenIds({ model }), SetupError);
+      assert.throws(() => tokenIds({ model }), ModelError);
     }
   });
 
@@ -97,6 +97,14 @@ suite('ids', () => {
   test('none are the empty text', () => {
     const tokenizer = wrapTokenizer({ encode: () => [], decode: () => assert.fail('is not asked') }, new Set([0]));
     assert.equal(tokenizer.decode([]), '');
+  });
+
+  test('parts that are left out are none', async () => {
+    const { model, pre_tokenizer } = TOKENIZER;
+    const tokenizer = await loadTokenizer('tokenizer.json', Buffer.from(JSON.stringify({ pre_tokenizer, model })));
+    assert.deepEqual(tokenizer.encode('ab f'), [0, 1, 6, 5]);
+    const bare = await loadTokenizer('tokenizer.json', Buffer.from(JSON.stringify({ model })));
+    assert.deepEqual(bare.encode('fade'), [5, 0, 3, 4]);
   });
 
   test('alignment leaves alone what needs none', () => {

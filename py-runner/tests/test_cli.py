@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,17 +17,8 @@ from support.graphs import CONFIG, exact_graph
 from support.paths import PY_RUNNER, TINY, TINY_VARIANTS
 
 PLAIN = b"1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n\xff\xfe the end"
+pytestmark = pytest.mark.usefixtures("same_signals")
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are POSIX's")
-
-
-@pytest.fixture(autouse=True)
-def same_signals() -> Iterator[None]:
-    """The command line takes signals for itself; the tests' process wants them back."""
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = [signal.getsignal(getattr(signal, name)) for name in names]
-    yield
-    for name, handler in zip(names, before, strict=True):
-        signal.signal(getattr(signal, name), handler)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 //! Owns what each operation of PROTOCOL.md does in Rust: it hands the request to the library and the answer back. It must not know
 //! whether it is asked in process or through a pipe.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,6 +24,7 @@ use crate::model::context::{ContextPolicy, Plan};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::loaded::{Engine, LoadOptions, LoadedModel};
 use crate::model::provenance::Hash;
+use crate::model::provenance::manifest::is_inside;
 use crate::model::session::SessionOptions;
 use crate::model::source::{LogitsType, TextTokenizer as _};
 use crate::{Error, ErrorCode, Result, interrupt};
@@ -80,14 +81,19 @@ impl Operations {
 
     fn load(&mut self, request: Load) -> Result<LoadResult> {
         check_absolute([&request.model_dir])?;
+        let model_file = check_model_file(&request.model_file)?;
+        let (model_sha256, tokenizer_sha256) = (
+            parse_hash(&request.model_sha256)?,
+            parse_hash(&request.tokenizer_sha256)?,
+        );
         // The old model goes first: two at once may be more than the machine holds.
         self.model = None;
         let loaded = LoadedModel::load(&LoadOptions {
             engine: self.engine.clone(),
             model_dir: request.model_dir,
-            model_file: request.model_file.display().to_string(),
-            model_sha256: Some(parse_hash(&request.model_sha256)?),
-            tokenizer_sha256: Some(parse_hash(&request.tokenizer_sha256)?),
+            model_file,
+            model_sha256: Some(model_sha256),
+            tokenizer_sha256: Some(tokenizer_sha256),
             config_sha256: None,
             session: SessionOptions {
                 threads: request.threads,
@@ -261,6 +267,18 @@ fn check_absolute<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<()
                 .with_hint("name files and folders from the root on"),
         ),
     }
+}
+
+/// A graph lies in its model's folder, wherever the runner was started.
+fn check_model_file(path: &Path) -> Result<String> {
+    let inside = path.to_str().filter(|text| is_inside(text) && text.ends_with(".onnx"));
+    inside.map(str::to_owned).ok_or_else(|| {
+        let message = format!(
+            "{} is not the path of an .onnx file inside the model's folder",
+            path.display()
+        );
+        Error::new(ErrorCode::Usage, message).with_hint("name it as the manifest does, such as onnx/model_q4f16.onnx")
+    })
 }
 
 fn done(result: impl Serialize) -> Result<RawOutcome> {

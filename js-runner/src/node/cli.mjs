@@ -10,7 +10,8 @@ import { decompressFrames, openContainer } from '../core/compressor/decode.mjs';
 import { compress, FRAME_BYTES } from '../core/compressor/encode.mjs';
 import { parseEps } from '../core/container/eps.mjs';
 import { asLlmzipError, errorText, IntegrityError, LlmzipError, UsageError } from '../core/errors.mjs';
-import { findVariant, sha256Hex } from '../core/model/provenance.mjs';
+import { findVariant } from '../core/model/manifest.mjs';
+import { sha256Hex } from '../core/model/provenance.mjs';
 import { DataStream } from './data-stream.mjs';
 import { readModelFile, readPieces, STDIO, withOutputFiles } from './files.mjs';
 import { formatInspection } from './inspection.mjs';
@@ -19,8 +20,8 @@ import { defaultModelDir, recordOf } from './records.mjs';
 import { serve } from './runner/loop.mjs';
 
 /** @typedef {import('../core/compressor/progress.mjs').Write} Write */
-/** @typedef {import('../core/model/provenance.mjs').ModelRecord} ModelRecord */
-/** @typedef {import('../core/model/provenance.mjs').Variant} Variant */
+/** @typedef {import('../core/model/manifest.mjs').ModelRecord} ModelRecord */
+/** @typedef {import('../core/model/manifest.mjs').Variant} Variant */
 /** @typedef {Record<string, string | boolean | undefined>} Options */
 
 const USAGE = `Compress text with the next-token log-probs of an ONNX language model.

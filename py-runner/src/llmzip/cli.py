@@ -22,7 +22,6 @@ from llmzip.errors import (
     IoError,
     LlmzipError,
     ModelError,
-    SetupError,
 )
 from llmzip.files import input_file, output_file, standard_output
 from llmzip.signals import Interruption, check_interruption, interrupt_when_asked, was_interrupted
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from llmzip.container.layout import Preamble
     from llmzip.model.graph import GraphView, TensorInfo
     from llmzip.model.loader import LoadedModel
-    from llmzip.model.provenance import ModelRecord, Variant
+    from llmzip.model.manifest import ModelRecord, Variant
 
 
 class _Parser(argparse.ArgumentParser):
@@ -229,10 +228,6 @@ def _chosen_variant(options: argparse.Namespace) -> tuple[ModelRecord, Variant]:
 
     options.model = options.model or default_model_dir()
     record = record_of(options.model)
-    if not record.variants:
-        raise SetupError(
-            f"{options.model} is not a model folder: there is no onnx/model*.onnx in it", "give another --model"
-        )
     return record, record.variant(options.variant)
 
 
@@ -268,7 +263,7 @@ def _load_for(options: argparse.Namespace, preamble: Preamble) -> LoadedModel:
             )
     raise IntegrityError(
         f"the container was made with the model of SHA-256 {needed}; in {options.model} there is "
-        + (", ".join(f"{file} {sha256}" for file, sha256 in there.items()) or "no model"),
+        + ", ".join(f"{file} {sha256}" for file, sha256 in there.items()),
         "name the folder of the right model with --model",
     )
 

@@ -1,7 +1,7 @@
 import pytest
 
 from llmzip.container.runs import join_runs, split_runs
-from llmzip.errors import VocabularyError
+from llmzip.errors import ModelError
 from llmzip.model.tokenizer import Tokenizer
 from support.paths import SMOLLM2, TINY
 
@@ -60,5 +60,5 @@ def test_an_id_without_a_token_stands_for_nothing(tokenizer: Tokenizer) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b"[1]"])
 def test_what_is_no_tokenizer(content: bytes) -> None:
-    with pytest.raises(VocabularyError):
+    with pytest.raises(ModelError, match=r"tokenizer\.json is not a tokenizer"):
         Tokenizer(content)

@@ -186,9 +186,18 @@ fn the_variants_of_a_folder_are_named_by_their_files() {
             std::fs::write(folder.path().join("onnx").join(file), "").unwrap();
         }
         let (models, name) = (Models::default(), folder.path().to_str().unwrap());
-        let found = models.variants_of(name).unwrap().into_iter().map(|choice| choice.variant);
+        let found = models
+            .variants_of(name)
+            .unwrap()
+            .into_iter()
+            .map(|choice| choice.variant);
         assert_eq!(found.collect::<Vec<_>>(), case.variants, "{:?}", case.files);
-        assert_eq!(models.choose(name, None).unwrap().variant, case.default, "{:?}", case.files);
+        assert_eq!(
+            models.choose(name, None).unwrap().variant,
+            case.default,
+            "{:?}",
+            case.files
+        );
     }
 }
 

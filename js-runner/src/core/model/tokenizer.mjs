@@ -7,7 +7,7 @@
  * @module
  */
 
-import { SetupError, UsageError } from '../errors.mjs';
+import { ModelError, UsageError } from '../errors.mjs';
 
 /**
  * A model's tokenizer; `size` is its largest id, plus 1, and `has` tells whether there is a token of an id: below `size` there may be gaps.
@@ -36,7 +36,15 @@ const BYTE_LEVEL_PIECES =
  * @returns {any}
  */
 export function alignTokenizer(json) {
-  return { ...json, pre_tokenizer: alignPreTokenizer(json.pre_tokenizer, symbolsWithoutToken(json.model)) };
+  return {
+    // The original may leave these out.
+    normalizer: null,
+    post_processor: null,
+    decoder: null,
+    added_tokens: [],
+    ...json,
+    pre_tokenizer: alignPreTokenizer(json.pre_tokenizer ?? null, symbolsWithoutToken(json.model)),
+  };
 }
 
 /**
@@ -107,15 +115,15 @@ function split(regex) {
  *
  * @param {any} json the parsed file
  * @returns {Set<number>}
- * @throws {SetupError} it lists no tokens
+ * @throws {ModelError} it lists no tokens
  */
 export function tokenIds(json) {
   const ids = new Set(Object.values(json.model?.vocab ?? {}).map(Number));
   for (const { id } of json.added_tokens ?? []) ids.add(Number(id));
   if (ids.size === 0 || ![...ids].every((id) => Number.isInteger(id) && id >= 0)) {
-    throw new SetupError(
-      'tokenizer.json lists no tokens with ids',
-      'get the tokenizer again from where the model was made',
+    throw new ModelError(
+      'tokenizer.json is not a tokenizer: it has no tokens with ids',
+      'take the tokenizer.json that belongs to the model',
     );
   }
   return ids;

@@ -80,7 +80,7 @@ export class Operations {
   async #load(params) {
     const modelDir = params.path('model_dir');
     const modelFile = params.text('model_file');
-    const expected = { model: params.text('model_sha256'), tokenizer: params.text('tokenizer_sha256') };
+    const expected = { model: params.sha256('model_sha256'), tokenizer: params.sha256('tokenizer_sha256') };
     const settings = {
       threads: params.integer('threads', 1, MAX_THREADS),
       provider: params.text('provider'),

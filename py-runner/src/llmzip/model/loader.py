@@ -7,9 +7,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmzip.errors import ModelError, VocabularyError
+from llmzip.errors import ModelError, SetupError, UsageError, VocabularyError
 from llmzip.model.graph import GraphView
-from llmzip.model.provenance import ModelRecord, Variant, find_record, read_verified
+from llmzip.model.manifest import ModelRecord, Variant
+from llmzip.model.provenance import find_record, read_verified
 from llmzip.model.session import Session, SessionOptions, container_fingerprint
 from llmzip.model.source import LanguageModel
 from llmzip.model.tokenizer import Tokenizer
@@ -91,5 +92,16 @@ def unrecorded_model(model_dir: Path) -> ModelRecord:
 
 
 def record_of(model_dir: Path) -> ModelRecord:
-    """The manifest's record of a model folder, or one made from what lies there."""
-    return find_record(model_dir) or unrecorded_model(model_dir)
+    """The manifest's record of a model folder, or one made from what lies there.
+
+    Raises `UsageError` when there is no such folder, `SetupError` when it is not a model's, or the manifest beside it cannot be used.
+    """
+    hint = "name a folder that holds config.json, tokenizer.json and onnx/"
+    if not model_dir.is_dir():
+        raise UsageError(f"there is no model folder {model_dir}", hint)
+    record = find_record(model_dir) or unrecorded_model(model_dir)
+    if not record.variants:
+        raise SetupError(
+            f"{model_dir} is not a model folder: it has no onnx/model.onnx and no onnx/model_NAME.onnx", hint
+        )
+    return record

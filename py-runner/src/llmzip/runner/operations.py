@@ -62,8 +62,8 @@ class Operations:
 
     def _load(self, params: Parameters, _: Progress) -> Result:
         model_dir = params.path("model_dir")
-        model_file = params.text("model_file")
-        model_sha256, tokenizer_sha256 = params.text("model_sha256"), params.text("tokenizer_sha256")
+        model_file = params.model_file("model_file")
+        model_sha256, tokenizer_sha256 = params.sha256("model_sha256"), params.sha256("tokenizer_sha256")
         settings = SessionOptions(
             params.integer("threads", 1, MAX_THREADS), params.text("provider"), params.text("graph_optimization")
         )

@@ -329,6 +329,7 @@ sha256 = "${'0'.repeat(64)}"
     fails(llmzip(['compress', plain, '-o', join(out, 'it'), '--model', model]), 'integrity', /expected is 0{64}/);
     const unverified = llmzip(['compress', plain, '-o', join(out, 'it'), '--model', model, '--no-verify-sha']);
     assert.equal(unverified.status, 0, unverified.stderr);
+    assert.match(unverified.stderr, /warning: --no-verify-sha: .*held to no SHA-256; it has [0-9a-f]{64}/);
     writeFileSync(join(folder, 'models', 'manifest.toml'), 'version = 2');
     fails(llmzip(['inspect', '--model', model]), 'setup', /it has version 2/);
   });

@@ -153,6 +153,7 @@ def test_files_that_are_not_the_manifest_s(
     assert not (tmp_path / "out").exists()
     if name == "config.json":
         assert run(*command, "--no-verify-sha") == 0
+        assert "warning: --no-verify-sha: " in capsys.readouterr().err
 
 
 def test_a_container_of_another_model(container: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from llmzip import errors
 from llmzip.cli import main
-from support.paths import CASES, TINY
+from support.paths import CASES, GOLDEN, TINY
 from support.runner import RunnerProcess
 
 TABLE = json.loads((CASES / "errors.json").read_text(encoding="utf-8"))
@@ -29,6 +29,7 @@ def runner() -> Iterator[RunnerProcess]:
 def prepare(folder: Path, case: dict[str, Any]) -> None:
     """Make the folder of a case."""
     (folder / "plain").write_bytes(b"1\n2\n3\n")
+    (folder / "packed").write_bytes((GOLDEN / "tiny" / "q4" / "one-byte.llmzip").read_bytes())
     model = folder / "models" / "tiny"
     (model / "onnx").mkdir(parents=True)
     for name in ("config.json", "tokenizer.json", "onnx/model_q4.onnx"):
@@ -91,4 +92,4 @@ def test_commands(tmp_path: Path, case: dict[str, Any], capsys: pytest.CaptureFi
     else:
         assert exit_code == EXIT_CODES[case["code"]], shown
         assert f"error[{case['code']}]: " in shown
-    assert not (tmp_path / "out").exists()
+        assert not (tmp_path / "out").exists()

@@ -219,7 +219,10 @@ async function loadVariant(options, modelDir, record, variant) {
     tokenizer: known.get('tokenizer.json'),
     config: known.get('config.json'),
   });
-  if (!options['no-verify-sha'] && !known.has(variant.file)) {
+  if (options['no-verify-sha']) {
+    // Whoever reads the log must see that nothing vouches for what follows.
+    say(`warning: --no-verify-sha: ${model.modelPath} was held to no SHA-256; it has ${model.modelSha256}`);
+  } else if (!known.has(variant.file)) {
     say(`note: no manifest knows ${model.modelPath}; its SHA-256 is ${model.modelSha256}`);
   }
   return model;
@@ -247,8 +250,12 @@ async function loadFor(options, { modelSha256, tokenizerSha256 }) {
       'name the folder of the right model with --model',
     );
   }
-  // Whatever the manifest says: these are the hashes that count.
-  return loadModel(modelDir, right.file, settingsOf(options), { model: modelSha256, tokenizer: tokenizerSha256 });
+  // Whatever the manifest says of these two, the container's hashes are those that count.
+  return loadModel(modelDir, right.file, settingsOf(options), {
+    model: modelSha256,
+    tokenizer: tokenizerSha256,
+    config: sha256.get('config.json'),
+  });
 }
 
 /** @param {Options} options */

@@ -238,14 +238,17 @@ def _load(options: argparse.Namespace, record: ModelRecord, variant: Variant) ->
     model = load_variant(
         options.model, record, variant, SessionOptions(threads=options.threads), verify=options.verify_sha
     )
-    if options.verify_sha and variant.file not in record.sha256:
+    if not options.verify_sha:
+        # Whoever reads the log must see that nothing vouches for what follows.
+        _say(f"warning: --no-verify-sha: {model.model_path} was held to no SHA-256; it has {model.model_sha256}")
+    elif variant.file not in record.sha256:
         _say(f"note: no manifest knows {model.model_path}; its SHA-256 is {model.model_sha256}")
     return model
 
 
 def _load_for(options: argparse.Namespace, preamble: Preamble) -> LoadedModel:
     """The model that a container names. Raises `IntegrityError` when it is not in the folder."""
-    from llmzip.model.loader import load_model, record_of  # noqa: PLC0415
+    from llmzip.model.loader import CONFIG_FILE, load_model, record_of  # noqa: PLC0415
     from llmzip.model.provenance import default_model_dir, read_verified  # noqa: PLC0415
     from llmzip.model.session import SessionOptions  # noqa: PLC0415
 
@@ -258,9 +261,10 @@ def _load_for(options: argparse.Namespace, preamble: Preamble) -> LoadedModel:
     }
     for file, sha256 in there.items():
         if sha256 == needed:
-            return load_model(
-                options.model, file, SessionOptions(threads=options.threads), needed, preamble.tokenizer_sha256.hex()
-            )
+            # Whatever the manifest says of these two, the container's hashes are those that count.
+            tokenizer_sha256, config_sha256 = preamble.tokenizer_sha256.hex(), record.sha256.get(CONFIG_FILE)
+            settings = SessionOptions(threads=options.threads)
+            return load_model(options.model, file, settings, needed, tokenizer_sha256, config_sha256)
     raise IntegrityError(
         f"the container was made with the model of SHA-256 {needed}; in {options.model} there is "
         + ", ".join(f"{file} {sha256}" for file, sha256 in there.items()),

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use llmzip::conform::inputs::{sha256, tokens_sha256};
+use llmzip::model::source::LogitsType;
 use llmzip::runner::protocol::{
     Compress, CompressResult, Decompress, DecompressResult, Detokenize, DetokenizeResult, Fingerprint,
     GraphOptimization, HelloResult, Load, LoadResult, Logprobs, LogprobsResult, PROTOCOL_VERSION, Progress, Skip,
@@ -210,7 +211,7 @@ impl Fake {
             tokenizer_sha256: request.tokenizer_sha256,
             vocab_size: VOCAB_SIZE,
             tokenizer_size: VOCAB_SIZE,
-            logits_type: "float32".to_owned(),
+            logits_type: LogitsType::Float32,
             fingerprint: self.fingerprint(),
         })
     }
@@ -282,7 +283,7 @@ impl Fake {
         done(LogprobsResult {
             rows: request.ids.len() as u64,
             vocab_size: VOCAB_SIZE,
-            logits_type: "float32".to_owned(),
+            logits_type: LogitsType::Float32,
         })
     }
 

@@ -76,6 +76,7 @@ impl ErrorCode {
 
 /// An error that says what failed, on what, and what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Error {
     /// What kind of thing failed.
     pub code: ErrorCode,

@@ -59,8 +59,11 @@ fn prepare(folder: &Path, table: &Value, case: &Value) {
     std::fs::write(folder.join("models").join("manifest.toml"), manifest).unwrap();
 }
 
-/// An object with other members; null takes one away.
+/// An object with other members; null takes one away, and what is no object takes its place.
 fn with(object: &Value, members: &Value) -> Value {
+    if members.is_array() {
+        return members.clone();
+    }
     let mut object = object.clone();
     for (name, value) in members.as_object().unwrap_or(&Map::new()) {
         object[name] = value.clone();

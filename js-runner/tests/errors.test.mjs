@@ -45,13 +45,14 @@ function prepare(context, { model = {}, manifest }) {
 }
 
 /**
- * An object with other members; null takes one away.
+ * An object with other members; null takes one away, and what is no object takes its place.
  *
  * @param {Members} whole
  * @param {Members} members
  * @returns {Members}
  */
 function changed(whole, members) {
+  if (Array.isArray(members)) return members;
   const all = Object.entries({ ...whole, ...members });
   return Object.fromEntries(all.filter(([name, value]) => !(name in members) || value !== null));
 }

@@ -49,8 +49,10 @@ def prepare(folder: Path, case: dict[str, Any]) -> None:
         (folder / "models" / "manifest.toml").write_text(manifest, encoding="utf-8")
 
 
-def changed(whole: dict[str, Any], members: dict[str, Any]) -> dict[str, Any]:
-    """An object with other members; None takes one away."""
+def changed(whole: dict[str, Any], members: Any) -> Any:
+    """An object with other members; None takes one away, and what is no object takes its place."""
+    if not isinstance(members, dict):
+        return members
     return {name: value for name, value in (whole | members).items() if name not in members or value is not None}
 
 

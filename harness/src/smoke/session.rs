@@ -188,9 +188,6 @@ pub fn load_of_another_tokenizer(session: &mut Session<'_>) -> StepResult {
 pub fn load(session: &mut Session<'_>) -> StepResult {
     let result = session.ask(&session.request())?;
     check_load("the runner", session.target, &result)?;
-    if !["float32", "float16"].contains(&result.logits_type.as_str()) {
-        return wrong(format!("logits_type is {:?}", result.logits_type));
-    }
     let used = &result.fingerprint;
     let known = [
         ("runtime", used.runtime.is_some()),

@@ -200,7 +200,7 @@ fn a_damaged_file_is_never_taken_for_a_golden() {
         assert_eq!(error.code, ErrorCode::Integrity, "{path}: {error}");
         assert!(error.message.contains(path), "{path}: {error}");
         assert!(
-            error.hint.contains("llmzip golden write --model fake"),
+            error.hint.contains("cargo run -- golden write --model fake"),
             "{path}: {error}"
         );
     }

@@ -288,7 +288,7 @@ where
 
 fn load_failed(error: &ort::Error) -> Error {
     Error::new(ErrorCode::Model, format!("ONNX Runtime cannot load the graph: {error}"))
-        .with_hint("the runtime may lack an operation of the graph; use the version that README.md names")
+        .with_hint("it is no ONNX model, or the runtime lacks an operation of it; `cargo run -- setup` installs the version that is tested")
 }
 
 pub(super) fn run_failed(error: &ort::Error) -> Error {

@@ -89,7 +89,7 @@ impl ProcessRunner {
                 ErrorCode::Setup,
                 format!("cannot start runner {name} ({}): {source}", command.program.display()),
             )
-            .with_hint("run `llmzip doctor` to see what is missing")
+            .with_hint("check the command; `cargo run -- doctor` says what is missing")
         })?;
         let pipes = (child.stdin().take(), child.stdout().take(), child.stderr().take());
         let (Some(mut stdin), Some(stdout), Some(stderr)) = pipes else {

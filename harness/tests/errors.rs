@@ -16,7 +16,7 @@ use llmzip::model::provenance::Hash;
 use llmzip::runner::Runner as _;
 use llmzip::runner::process::{CommandSpec, ProcessRunner, Timeouts};
 use serde_json::{Map, Value, json};
-use support::cli::{has_runtime, root, run, text};
+use support::cli::{LEAVE_NOTHING_OUT, has_runtime, root, run, text};
 
 fn table() -> Value {
     serde_json::from_str(include_str!("cases/errors.json")).unwrap()
@@ -124,6 +124,20 @@ fn requests_fail_with_the_codes_of_the_table() {
         assert_eq!(ask(op, in_folder(folder.path(), &params)), case["code"], "{case}");
     }
     assert_eq!(ask("bye", json!({})), Value::Null);
+}
+
+#[test]
+fn a_test_is_not_left_out_where_none_may_be() {
+    let without_runtime = |variable: &str| {
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", "requests_fail_with_the_codes_of_the_table", "--nocapture"]);
+        again.env_remove(LEAVE_NOTHING_OUT).env(variable, "1");
+        again.env("LLMZIP_ORT_LIB", "no-such-file").output().unwrap()
+    };
+    let ended = without_runtime("UNHEARD_OF");
+    assert!(ended.status.success());
+    assert!(String::from_utf8_lossy(&ended.stderr).contains("left out: setup: LLMZIP_ORT_LIB names no-such-file"));
+    assert!(!without_runtime(LEAVE_NOTHING_OUT).status.success());
 }
 
 #[test]

@@ -23,7 +23,7 @@ from llmzip.errors import (
     LlmzipError,
     ModelError,
 )
-from llmzip.files import input_file, output_file, standard_output
+from llmzip.files import input_file, keep_standard_error, output_file, standard_output
 from llmzip.signals import Interruption, check_interruption, interrupt_when_asked, was_interrupted
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code."""
+    keep_standard_error()
     try:
         return _run(_parser().parse_args(arguments))
     except (Interruption, KeyboardInterrupt):

@@ -54,6 +54,10 @@ enum Fault {
     WrongToken,
     /// The logits file is cut short.
     ShortFile,
+    /// The logits file is not written.
+    NoFile,
+    /// Its container is not written.
+    NoContainer,
     /// Its container is a link to a device that has no end.
     EndlessContainer,
     /// What it decompresses to is a pipe that nobody writes to.
@@ -92,6 +96,8 @@ enum Fault {
     Skips,
     /// Skips everything but `hello` and `bye`.
     SkipsAll,
+    /// Skips `hello`.
+    SkipsHello,
     /// Speaks another version of the protocol.
     OtherVersion,
     /// Starts a process that outlives it, then dies.
@@ -275,7 +281,9 @@ impl Fake {
         if self.fault == Fault::ShortFile {
             logits.pop();
         }
-        write(&request.logits_file, &logits)?;
+        if self.fault != Fault::NoFile {
+            write(&request.logits_file, &logits)?;
+        }
         write(&request.coded_file, &coded)?;
         if let Some(file) = &request.rows_file {
             write(file, &rows)?;
@@ -295,7 +303,7 @@ impl Fake {
             std::os::unix::fs::symlink("/dev/zero", &request.output_file)
                 .map_err(|source| Error::io("link", &request.output_file, &source))?;
         }
-        if self.fault != Fault::EndlessContainer {
+        if ![Fault::EndlessContainer, Fault::NoContainer].contains(&self.fault) {
             write(&request.output_file, &container)?;
         }
         let ids: Vec<u32> = plain.iter().copied().map(u32::from).collect();
@@ -350,6 +358,7 @@ impl Handler for Fake {
         let skips = match self.fault {
             Fault::Skips => op == "inspect" || op == "decompress",
             Fault::SkipsAll => op != "hello" && op != "bye",
+            Fault::SkipsHello => op == "hello",
             _ => false,
         };
         if skips {

@@ -34,9 +34,16 @@ pub fn open_input(path: &Path) -> Result<BufReader<File>> {
 /// Opens a file that a runner says it wrote, and gives its length. Whatever lies there must neither block nor be endless.
 ///
 /// # Errors
-/// `runner` when it is no regular file, such as a link or a pipe; `io` when it cannot be opened.
+/// `runner` when it is not there, or no regular file, such as a link or a pipe; `io` when it cannot be opened.
 pub fn open_written(path: &Path) -> Result<(File, u64)> {
-    let failed = |source: &io::Error| Error::io("open", path, source);
+    let failed = |source: &io::Error| match source.kind() {
+        io::ErrorKind::NotFound => {
+            let message = format!("{} is not there, which the runner says it wrote", path.display());
+            Error::new(ErrorCode::Runner, message)
+                .with_hint("a file must be complete, and under its name, before the result is sent")
+        }
+        _ => Error::io("open", path, source),
+    };
     let regular = |metadata: &Metadata| {
         if metadata.is_file() {
             return Ok(metadata.len());

@@ -141,14 +141,19 @@ fn another(sha256: &str) -> String {
 }
 
 pub fn hello(session: &mut Session<'_>) -> StepResult {
+    let request = Hello {
+        protocol: PROTOCOL_VERSION,
+    };
+    let answer = session.ask(&request).or_else(|trouble| match trouble {
+        Trouble::Skipped(reason) => wrong(format!("every runner must answer it, but it was skipped: {reason}")),
+        other => Err(other),
+    });
     let HelloResult {
         protocol,
         name,
         ops,
         fingerprint,
-    } = session.ask(&Hello {
-        protocol: PROTOCOL_VERSION,
-    })?;
+    } = answer?;
     if protocol != PROTOCOL_VERSION {
         return wrong(format!(
             "it speaks version {protocol} of the protocol, not {PROTOCOL_VERSION}"

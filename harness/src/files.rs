@@ -109,7 +109,7 @@ impl OutputFile {
     /// `usage` when there is a folder of that name, or a file and `overwrite` is not set; `io` when nothing can be made there.
     pub fn create(path: &Path, overwrite: bool) -> Result<Self> {
         let failed = |error: &io::Error| Error::io("write", path, error);
-        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let target = follow_links(path).map_err(|error| failed(&error))?;
         let special = target
             .metadata()
             .is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
@@ -198,6 +198,22 @@ impl Write for OutputFile {
 impl Seek for OutputFile {
     fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
         self.file().seek(position)
+    }
+}
+
+/// What is to be written for a name: a link keeps pointing to what it points to, also where that is not there yet.
+fn follow_links(path: &Path) -> io::Result<PathBuf> {
+    let mut target = path.to_owned();
+    loop {
+        match target.canonicalize() {
+            // Nothing is there, or a link to nothing. Links cannot lead in a circle here: that is another error.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            found => return found,
+        }
+        match target.read_link() {
+            Ok(next) => target = target.parent().unwrap_or(Path::new("")).join(next),
+            Err(_) => return Ok(target),
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { EXIT_CODES } from '../src/core/errors.mjs';
@@ -19,13 +19,20 @@ const PACKED = new URL('../../golden/tiny/q4/one-byte.llmzip', import.meta.url);
 const TABLE = readCases('errors.json');
 
 /**
+ * Links need a right on Windows that not everybody has.
+ *
+ * @param {Members} case
+ */
+const cannotBe = ({ links }) => links !== undefined && process.platform === 'win32';
+
+/**
  * The folder of a case.
  *
  * @param {import('node:test').TestContext} context
  * @param {Members} case
  * @returns {string}
  */
-function prepare(context, { model = {}, manifest }) {
+function prepare(context, { model = {}, links = {}, manifest }) {
   const folder = temporaryFolder(context);
   writeFileSync(join(folder, 'plain'), '1\n2\n3\n');
   cpSync(PACKED, join(folder, 'packed'));
@@ -33,6 +40,7 @@ function prepare(context, { model = {}, manifest }) {
   for (const name of ['config.json', 'tokenizer.json', 'onnx/model_q4.onnx']) {
     cpSync(join(TINY, name), join(folder, 'models', 'tiny', name));
   }
+  for (const [name, to] of Object.entries(links)) symlinkSync(to, join(folder, name));
   for (const [name, change] of Object.entries(model)) {
     const path = join(folder, 'models', 'tiny', name);
     if (change === null) rmSync(path);
@@ -79,7 +87,7 @@ suite('errors', { skip: withoutTiny }, () => {
     const runner = startRunner(context);
     const { defaults, cases } = TABLE.requests;
     for (const { op, params = {}, unloaded, code, ...each } of cases) {
-      await context.test(`${op}: ${each.fault}`, async (inner) => {
+      await context.test(`${op}: ${each.fault}`, { skip: cannotBe(each) }, async (inner) => {
         const folder = prepare(inner, each);
         const load = inFolder(folder, defaults.load);
         if (unloaded) assert.equal(await runner.codeOf('load', { ...load, model_sha256: '0'.repeat(64) }), 'integrity');
@@ -90,7 +98,7 @@ suite('errors', { skip: withoutTiny }, () => {
   });
 
   for (const each of TABLE.commands) {
-    test(`of a command, ${each.fault}: ${each.arguments.join(' ')}`, (context) => {
+    test(`of a command, ${each.fault}: ${each.arguments.join(' ')}`, { skip: cannotBe(each) }, (context) => {
       const folder = prepare(context, each);
       const words = each.arguments.map((/** @type {string} */ word) => inFolder(folder, word));
       const { status, stderr } = spawnSync(process.execPath, [BIN, ...words], { encoding: 'utf8' });

@@ -5,6 +5,7 @@ harness/tests/errors.rs says how it is read.
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,10 @@ def prepare(folder: Path, case: dict[str, Any]) -> None:
     (model / "onnx").mkdir(parents=True)
     for name in ("config.json", "tokenizer.json", "onnx/model_q4.onnx"):
         (model / name).write_bytes((TINY / name).read_bytes())
+    if "links" in case and sys.platform == "win32":
+        pytest.skip("links need a right there that not everybody has")
+    for name, to in case.get("links", {}).items():
+        (folder / name).symlink_to(to)
     for name, change in case.get("model", {}).items():
         if change is None:
             (model / name).unlink()

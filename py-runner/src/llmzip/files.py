@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import sys
@@ -96,6 +97,9 @@ def output_file(path: Path | str, *, overwrite: bool) -> Iterator[BinaryIO]:
     # A link keeps pointing to what it points to.
     target = Path(os.path.realpath(path))
     with _writing(path):
+        if target.is_symlink():
+            # Links that lead in a circle are what realpath cannot follow.
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         if target.exists() and not target.is_file() and not target.is_dir():
             with target.open("wb") as device:
                 yield device

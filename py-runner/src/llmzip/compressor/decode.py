@@ -142,7 +142,7 @@ def _decode_ids(frame: CodedFrame, preamble: Preamble, model: LanguageModel, pro
 
 
 def _join_frame(frame: CodedFrame, ids: Ids, preamble: Preamble, model: LanguageModel) -> bytes:
-    piece = join_runs(frame.all_runs, ids.tolist(), frame.literals, model.tokenizer)
+    piece = join_runs(frame.all_runs, ids.tolist(), frame.literals, model.tokenizer, frame.plain_length)
     if len(piece) != frame.plain_length or zlib.crc32(piece) != frame.plain_crc32:
         raise _divergence("the decoded bytes are not the frame's: length or crc32 differ", preamble, model)
     return piece

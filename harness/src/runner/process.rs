@@ -137,8 +137,7 @@ impl ProcessRunner {
         } else {
             self.timeouts.request
         };
-        let mut started = Instant::now();
-        let mut furthest = 0;
+        let (mut started, mut furthest) = (Instant::now(), 0);
         loop {
             let heard = self.replies.recv_timeout(TICK);
             // Looked at whatever was heard: a runner that always talks is no excuse.

@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { decompressFrames, openContainer } from '../core/compressor/decode.mjs';
 import { compress, FRAME_BYTES } from '../core/compressor/encode.mjs';
 import { parseEps } from '../core/container/eps.mjs';
-import { asLlmzipError, errorText, IntegrityError, LlmzipError, UsageError } from '../core/errors.mjs';
+import { IntegrityError, UsageError } from '../core/errors.mjs';
 import { findVariant } from '../core/model/manifest.mjs';
 import { sha256Hex } from '../core/model/provenance.mjs';
 import { DataStream } from './data-stream.mjs';
@@ -18,6 +18,7 @@ import { formatInspection } from './inspection.mjs';
 import { DEFAULT_SETTINGS, loadModel } from './loader.mjs';
 import { defaultModelDir, recordOf } from './records.mjs';
 import { serve } from './runner/loop.mjs';
+import { report, say, showProgress } from './talk.mjs';
 
 /** @typedef {import('../core/compressor/progress.mjs').Write} Write */
 /** @typedef {import('../core/model/manifest.mjs').ModelRecord} ModelRecord */
@@ -279,26 +280,4 @@ function positive(options, name) {
   if (!/^[1-9][0-9]{0,9}$/.test(String(text)))
     throw new UsageError(`--${name} is ${text}`, 'give a whole number, 1 or more');
   return Number(text);
-}
-
-/** @type {import('../core/compressor/progress.mjs').Progress} */
-function showProgress(done, total) {
-  if (!process.stderr.isTTY || (done % 32 !== 0 && done !== total)) return;
-  process.stderr.write(done === total ? '\r\u001b[K' : `\r${done} of ${total} tokens\u001b[K`);
-}
-
-/** @param {string} text */
-function say(text) {
-  process.stderr.write(`${process.stderr.isTTY ? '\r\u001b[K' : ''}${text}\n`);
-}
-
-/**
- * @param {unknown} thrown
- * @returns {number} the exit code
- */
-function report(thrown) {
-  const error = asLlmzipError(thrown);
-  if (!(thrown instanceof LlmzipError)) say(thrown instanceof Error ? String(thrown.stack) : String(thrown));
-  say(errorText(error).trimEnd());
-  return error.exitCode;
 }

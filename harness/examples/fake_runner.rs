@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use llmzip::conform::inputs::{sha256, tokens_sha256};
+use llmzip::model::source::LogitsType;
 use llmzip::runner::protocol::{
     Compress, CompressResult, Decompress, DecompressResult, Detokenize, DetokenizeResult, Fingerprint,
     GraphOptimization, HelloResult, Load, LoadResult, Logprobs, LogprobsResult, PROTOCOL_VERSION, Progress, Skip,
@@ -53,6 +54,10 @@ enum Fault {
     WrongToken,
     /// The logits file is cut short.
     ShortFile,
+    /// The logits file is not written.
+    NoFile,
+    /// Its container is not written.
+    NoContainer,
     /// Its container is a link to a device that has no end.
     EndlessContainer,
     /// What it decompresses to is a pipe that nobody writes to.
@@ -91,6 +96,8 @@ enum Fault {
     Skips,
     /// Skips everything but `hello` and `bye`.
     SkipsAll,
+    /// Skips `hello`.
+    SkipsHello,
     /// Speaks another version of the protocol.
     OtherVersion,
     /// Starts a process that outlives it, then dies.
@@ -210,7 +217,7 @@ impl Fake {
             tokenizer_sha256: request.tokenizer_sha256,
             vocab_size: VOCAB_SIZE,
             tokenizer_size: VOCAB_SIZE,
-            logits_type: "float32".to_owned(),
+            logits_type: LogitsType::Float32,
             fingerprint: self.fingerprint(),
         })
     }
@@ -274,7 +281,9 @@ impl Fake {
         if self.fault == Fault::ShortFile {
             logits.pop();
         }
-        write(&request.logits_file, &logits)?;
+        if self.fault != Fault::NoFile {
+            write(&request.logits_file, &logits)?;
+        }
         write(&request.coded_file, &coded)?;
         if let Some(file) = &request.rows_file {
             write(file, &rows)?;
@@ -282,7 +291,7 @@ impl Fake {
         done(LogprobsResult {
             rows: request.ids.len() as u64,
             vocab_size: VOCAB_SIZE,
-            logits_type: "float32".to_owned(),
+            logits_type: LogitsType::Float32,
         })
     }
 
@@ -294,7 +303,7 @@ impl Fake {
             std::os::unix::fs::symlink("/dev/zero", &request.output_file)
                 .map_err(|source| Error::io("link", &request.output_file, &source))?;
         }
-        if self.fault != Fault::EndlessContainer {
+        if ![Fault::EndlessContainer, Fault::NoContainer].contains(&self.fault) {
             write(&request.output_file, &container)?;
         }
         let ids: Vec<u32> = plain.iter().copied().map(u32::from).collect();
@@ -349,6 +358,7 @@ impl Handler for Fake {
         let skips = match self.fault {
             Fault::Skips => op == "inspect" || op == "decompress",
             Fault::SkipsAll => op != "hello" && op != "bye",
+            Fault::SkipsHello => op == "hello",
             _ => false,
         };
         if skips {

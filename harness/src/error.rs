@@ -15,7 +15,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum ErrorCode {
     /// The request or the command line is wrong.
     Usage,
-    /// Something that must be installed or present is not.
+    /// Something that must be installed or present is not, or a manifest cannot be used.
     Setup,
     /// A file could not be read or written.
     Io,
@@ -27,7 +27,7 @@ pub enum ErrorCode {
     Format,
     /// An intact container decodes to wrong bytes: this runtime lies further than eps from the writer's.
     Divergence,
-    /// The graph cannot be driven, or its logits are not finite.
+    /// The graph, `config.json` or `tokenizer.json` cannot be used, or logits are not finite.
     Model,
     /// The runner does not do this.
     Unsupported,
@@ -76,6 +76,7 @@ impl ErrorCode {
 
 /// An error that says what failed, on what, and what to do next.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Error {
     /// What kind of thing failed.
     pub code: ErrorCode,

@@ -34,9 +34,16 @@ pub fn open_input(path: &Path) -> Result<BufReader<File>> {
 /// Opens a file that a runner says it wrote, and gives its length. Whatever lies there must neither block nor be endless.
 ///
 /// # Errors
-/// `runner` when it is no regular file, such as a link or a pipe; `io` when it cannot be opened.
+/// `runner` when it is not there, or no regular file, such as a link or a pipe; `io` when it cannot be opened.
 pub fn open_written(path: &Path) -> Result<(File, u64)> {
-    let failed = |source: &io::Error| Error::io("open", path, source);
+    let failed = |source: &io::Error| match source.kind() {
+        io::ErrorKind::NotFound => {
+            let message = format!("{} is not there, which the runner says it wrote", path.display());
+            Error::new(ErrorCode::Runner, message)
+                .with_hint("a file must be complete, and under its name, before the result is sent")
+        }
+        _ => Error::io("open", path, source),
+    };
     let regular = |metadata: &Metadata| {
         if metadata.is_file() {
             return Ok(metadata.len());
@@ -102,7 +109,7 @@ impl OutputFile {
     /// `usage` when there is a folder of that name, or a file and `overwrite` is not set; `io` when nothing can be made there.
     pub fn create(path: &Path, overwrite: bool) -> Result<Self> {
         let failed = |error: &io::Error| Error::io("write", path, error);
-        let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let target = follow_links(path).map_err(|error| failed(&error))?;
         let special = target
             .metadata()
             .is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
@@ -191,6 +198,22 @@ impl Write for OutputFile {
 impl Seek for OutputFile {
     fn seek(&mut self, position: SeekFrom) -> io::Result<u64> {
         self.file().seek(position)
+    }
+}
+
+/// What is to be written for a name: a link keeps pointing to what it points to, also where that is not there yet.
+fn follow_links(path: &Path) -> io::Result<PathBuf> {
+    let mut target = path.to_owned();
+    loop {
+        match target.canonicalize() {
+            // Nothing is there, or a link to nothing. Links cannot lead in a circle here: that is another error.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            found => return found,
+        }
+        match target.read_link() {
+            Ok(next) => target = target.parent().unwrap_or(Path::new("")).join(next),
+            Err(_) => return Ok(target),
+        }
     }
 }
 

@@ -207,6 +207,32 @@ fn a_model_whose_files_are_missing_is_named() {
     check("inspect.no-model-file", &folder, &finish(command, b""));
 }
 
+#[cfg(unix)]
+#[test]
+fn the_doctor_does_not_ask_for_what_set_up_gets_by_itself() {
+    if !support::cli::has_environments() {
+        return;
+    }
+    // A PATH without uv.
+    let folder = tempfile::tempdir().unwrap();
+    let venv = support::cli::root().join("py-runner").join(".venv");
+    let python = llmzip::setup::layout::venv_executable(&venv, "python");
+    let tools = [
+        ("python3", python),
+        ("node", which::which("node").unwrap()),
+        ("npm", which::which("npm").unwrap()),
+    ];
+    for (name, path) in tools {
+        std::os::unix::fs::symlink(path, folder.path().join(name)).unwrap();
+    }
+    let mut doctor = command(&["doctor"]);
+    doctor.env("PATH", folder.path());
+    let ended = finish(doctor, b"");
+    let lines = String::from_utf8(ended.stdout.clone()).unwrap();
+    assert_eq!(ended.code, Some(0), "{lines}");
+    assert!(!lines.contains("missing"), "{lines}");
+}
+
 /// An error of `decompress` that is found before a model is loaded.
 #[track_caller]
 fn not_decompressed(name: &str, container: &[u8], model: &[&str]) {

@@ -181,6 +181,27 @@ fn every_command_in_a_sentence_is_one() {
 }
 
 #[test]
+fn every_command_in_a_message_is_one() {
+    let mut found = 0;
+    for path in sources(&root().join("harness").join("src")) {
+        let source = fs::read_to_string(&path).unwrap();
+        let code = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+        for line in code {
+            let name = path.display();
+            assert!(
+                !line.contains("`llmzip "),
+                "{name}: this is no command of a clone: {line}"
+            );
+            for command in line.split('`').filter(|span| span.starts_with("cargo run")) {
+                fault(command, &mut root()).unwrap_or_else(|error| panic!("{name}: {command}: {error}"));
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 5, "{found} commands");
+}
+
+#[test]
 fn wrong_commands_are_told() {
     for command in [
         "cargo run -- confirm",

@@ -218,11 +218,14 @@ fn a_broken_runner_is_one_failed_row() {
     check("hangs", &runner(&[(ErrorCode::Runner, "logprobs prefill")]));
     check("endless-line", &runner(&[(ErrorCode::Runner, "logprobs prefill")]));
     check("short-file", &runner(&[(ErrorCode::Runner, "logprobs prefill")]));
+    check("no-file", &runner(&[(ErrorCode::Runner, "logprobs prefill")]));
+    check("no-container", &runner(&[(ErrorCode::Runner, "compress text")]));
     check("prints-to-stdout", &runner(&[(ErrorCode::Runner, "tokenize")]));
     check("wrong-shape", &runner(&[(ErrorCode::Runner, "tokenize")]));
     check("wrong-id", &runner(&[(ErrorCode::Runner, "hello")]));
     check("nonsense", &runner(&[(ErrorCode::Runner, "hello")]));
     check("interrupted", &runner(&[(ErrorCode::Interrupted, "hello")]));
+    check("skips-hello", &runner(&[(ErrorCode::Runner, "hello")]));
     check("other-version", &runner(&[(ErrorCode::Runner, "hello")]));
 }
 

@@ -10,9 +10,9 @@ use llmzip::model::provenance::Models;
 use llmzip::runner::process::{CommandSpec, ProcessRunner, Timeouts};
 use llmzip::runner::protocol::{
     Bye, Compress, Decompress, Detokenize, GraphOptimization, Hello, Inspect, Load, Logprobs, Operation, PlanParams,
-    Tokenize,
+    ReplyLine, Tokenize, read_output,
 };
-use llmzip::runner::{RawOutcome, Runner};
+use llmzip::runner::{RawOutcome, Runner, ask};
 use serde_json::{Value, json};
 use support::cli::{has_runtime, root};
 
@@ -32,6 +32,57 @@ fn check(name: &str, message: &Value) {
     assert!(errors.is_empty(), "{name}: {errors:?} in {message:#}");
 }
 
+/// A value, and all that differ from it in one place: with another member or one less, or with another leaf.
+fn changes(value: &Value) -> Vec<Value> {
+    let leaves = json!([null, true, -1, 0, 0.5, 4_294_967_296_u64, "", "x", [], {}]);
+    let mut found = leaves.as_array().unwrap().clone();
+    match value {
+        Value::Object(members) => {
+            let with = |name: &str, member: Option<Value>| {
+                let mut changed = members.clone();
+                changed.remove(name);
+                changed.extend(member.map(|member| (name.to_owned(), member)));
+                Value::Object(changed)
+            };
+            found.push(with("more", Some(json!(1))));
+            for (name, member) in members {
+                found.push(with(name, None));
+                found.extend(changes(member).into_iter().map(|member| with(name, Some(member))));
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate().take(1) {
+                found.extend(changes(item).into_iter().map(|item| {
+                    let mut changed = items.clone();
+                    changed[index] = item;
+                    Value::Array(changed)
+                }));
+            }
+        }
+        _ => {}
+    }
+    found
+}
+
+/// Whatever the schema refuses in the place of a result, the type refuses as a breach of the protocol, and nothing else.
+fn check_strictness<O: Operation>(result: &Value) {
+    let schema = schema(&format!("{}.result", O::NAME));
+    let mut refused = 0;
+    for changed in changes(result) {
+        let read = read_output::<O>("fake", changed.clone());
+        // That a runner speaks another version is told in other words.
+        let is_version = changed.get("protocol") == Some(&json!(0));
+        assert_eq!(
+            read.is_ok(),
+            is_version || schema.is_valid(&changed),
+            "{}: {changed}",
+            O::NAME
+        );
+        refused += usize::from(read.is_err_and(|error| error.code == ErrorCode::Runner));
+    }
+    assert!(refused > 5, "{}: {refused}", O::NAME);
+}
+
 /// Sends a request that the schema knows, and holds the answer to the schema too.
 fn converse<O: Operation>(runner: &mut dyn Runner, params: &O) -> Value {
     let json = serde_json::to_value(params).unwrap();
@@ -41,6 +92,7 @@ fn converse<O: Operation>(runner: &mut dyn Runner, params: &O) -> Value {
         RawOutcome::Done(value) => {
             check(&format!("{}.result", O::NAME), &value);
             check("reply", &json!({"id": 1, "result": value}));
+            check_strictness::<O>(&value);
             serde_json::to_value(serde_json::from_value::<Value>(value).unwrap()).unwrap()
         }
         RawOutcome::Skipped(skip) => panic!("skipped: {}", skip.reason),
@@ -109,6 +161,42 @@ fn every_message_keeps_its_schema() {
         },
     );
     converse(runner, &Bye {});
+}
+
+#[test]
+fn a_line_is_a_reply_where_the_schema_says_so() {
+    let good = [
+        json!({"id": 7, "result": {}}),
+        json!({"id": 7, "skip": {"reason": "not here"}}),
+        json!({"id": 7, "error": {"code": "io", "message": "m", "hint": "h"}}),
+        json!({"id": 7, "progress": {"done": 1, "total": 2}}),
+    ];
+    let schema = schema("reply");
+    for reply in good {
+        assert!(schema.is_valid(&reply), "{reply}");
+        for changed in changes(&reply) {
+            // What is in a result depends on the request: see above.
+            if changed.get("result").is_some_and(|result| !result.is_object()) {
+                continue;
+            }
+            let read = serde_json::from_value::<ReplyLine>(changed.clone());
+            assert_eq!(read.is_ok(), schema.is_valid(&changed), "{changed}");
+        }
+    }
+}
+
+#[test]
+fn a_runner_whose_result_is_none_is_stopped() {
+    let mut runner = support::start("faulty", &["--fault", "wrong-shape"]);
+    let request = Tokenize { text: "a".to_owned() };
+    let error = ask(&mut runner, &request, &mut |_| Ok(())).unwrap_err();
+    assert_eq!(error.code, ErrorCode::Runner);
+    assert!(
+        error.message.contains("answered `tokenize` with another shape"),
+        "{error}"
+    );
+    assert!(runner.exit_status().is_some(), "it still runs");
+    assert_eq!(ask(&mut runner, &Bye {}, &mut |_| Ok(())).unwrap_err(), error);
 }
 
 /// Our own runner, in a process of its own.

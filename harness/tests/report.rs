@@ -68,6 +68,34 @@ fn a_report_in_which_much_does_not_hold() {
 }
 
 #[test]
+fn a_pair_that_diverged_is_told_why() {
+    let check = |left: &str, right: &str, reason: &str| {
+        let runners =
+            [("left", left), ("right", right)].map(|(name, fault)| support::member(name, &["--fault", fault]));
+        let report = support::run(runners.into());
+        assert_eq!(report.exit_code(), 1);
+        assert!(report.pairs.iter().all(|pair| pair.stats.first_divergence.is_none()));
+        let expected = format!("left ~ right (prefill): {reason}");
+        let text = terminal::render(&report, false);
+        assert!(text.contains(&expected), "{expected:?} is not in {text}");
+        assert!(junit::render(&report).unwrap().contains(reason));
+    };
+    // The same NaN on both sides is no agreement.
+    check(
+        "not-finite",
+        "not-finite",
+        "all logits have the same bits, the log-probs of coded tokens differ by up to 0; \
+         1 and 1 values are not finite; no tolerance passes",
+    );
+    check(
+        "none",
+        "wrong-coded",
+        "all logits have the same bits, the log-probs of coded tokens differ by up to 1.0e0; \
+         0 and 0 values are not finite; smallest tolerance that passes: 1.0e0",
+    );
+}
+
+#[test]
 fn a_report_of_an_exact_graph() {
     let runners = ["left", "right"].map(|name| support::member(name, &["--exact"]));
     let report = support::run(runners.into());

@@ -212,12 +212,12 @@ suite('failures', () => {
     assert.deepEqual(readdirSync(out), []);
   });
 
-  test('of set-up', (context) => {
+  test('of model folders', (context) => {
     const { plain, out, folder } = workplace(context);
-    fails(llmzip(['compress', plain, '-o', join(out, 'it'), '--model', join(folder, 'none')]), 'setup', /no folder/);
+    const none = join(folder, 'none');
+    fails(llmzip(['compress', plain, '-o', join(out, 'it'), '--model', none]), 'usage', /no model folder/);
     fails(llmzip(['compress', plain, '-o', join(out, 'it'), '--model', out]), 'setup', /not a model folder/);
-    const env = { LLMZIP_MODEL: join(folder, 'none') };
-    fails(llmzip(['inspect'], { env }), 'setup', /no folder/);
+    fails(llmzip(['inspect'], { env: { LLMZIP_MODEL: none } }), 'usage', /no model folder/);
     assert.deepEqual(readdirSync(out), []);
   });
 
@@ -229,7 +229,7 @@ suite('failures', () => {
     fails(llmzip(['compress', plain, '-o', join(plain, 'it'), '--model', model]), 'io', /cannot write/);
     const tooLong = join(out, 'x'.repeat(300));
     fails(llmzip(['compress', plain, '-o', tooLong, '--model', model]), 'io', /ENAMETOOLONG|ENOENT/);
-    fails(llmzip(['inspect', '--model', join(plain, 'it')]), 'setup', /no folder/);
+    fails(llmzip(['inspect', '--model', join(plain, 'it')]), 'usage', /no model folder/);
     assert.deepEqual(readdirSync(out), []);
   });
 
@@ -310,12 +310,16 @@ suite('failures', () => {
 [[model]]
 name = "small"
 folder = "small"
+source = "made here"
+licence = "MIT"
+tokenizer = "tokenizer.json"
 window = 8
 overlap = 2
 start_token = 1
 [[model.variant]]
 dtype = "q4"
 file = "onnx/model_q4.onnx"
+activation = "float32"
 eps = "1e-3"
 [[model.file]]
 path = "onnx/model_q4.onnx"
@@ -325,8 +329,9 @@ sha256 = "${'0'.repeat(64)}"
     fails(llmzip(['compress', plain, '-o', join(out, 'it'), '--model', model]), 'integrity', /expected is 0{64}/);
     const unverified = llmzip(['compress', plain, '-o', join(out, 'it'), '--model', model, '--no-verify-sha']);
     assert.equal(unverified.status, 0, unverified.stderr);
+    assert.match(unverified.stderr, /warning: --no-verify-sha: .*held to no SHA-256; it has [0-9a-f]{64}/);
     writeFileSync(join(folder, 'models', 'manifest.toml'), 'version = 2');
-    fails(llmzip(['inspect', '--model', model]), 'integrity', /version is 2/);
+    fails(llmzip(['inspect', '--model', model]), 'setup', /it has version 2/);
   });
 
   test('of a person who has enough leave no file', { skip: noBash }, async (context) => {

@@ -6,7 +6,7 @@ import { Tensor } from 'onnxruntime-common';
 import { UnsupportedError, UsageError } from '../src/core/errors.mjs';
 import { EXACT_OPS, readExactness, requireExact } from '../src/core/model/exactness.mjs';
 import { readGraphFacts } from '../src/core/model/graph.mjs';
-import { findVariant } from '../src/core/model/provenance.mjs';
+import { findVariant } from '../src/core/model/manifest.mjs';
 import { SessionSource } from '../src/core/model/session.mjs';
 import { readSignature } from '../src/core/model/signature.mjs';
 import { makeGraph } from './support/onnx.mjs';

@@ -77,6 +77,7 @@ function baseOf(j) {
 /** The toy tokenizer of golden/codec/README.md. @type {import('../src/core/model/tokenizer.mjs').Tokenizer} */
 const toyTokenizer = {
   size: 256,
+  has: (id) => id < 256,
   encode: (text) => Array.from(new TextEncoder().encode(text)).filter((byte) => byte !== BELL),
   decode: (ids) =>
     new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(Array.from(ids).filter((id) => id < 256))),

@@ -339,13 +339,12 @@ suite('refusals', () => {
       ['compress', { input_file: `${folder}/\0` }],
       ['load', { model_file: '../x.onnx' }],
       ['load', { threads: 0 }],
+      ['load', { graph_optimization: 'some' }],
     ])) {
       const { error } = await runner.ask(op, { ...good[op], ...change });
       assert.equal(error?.code, 'usage', `${op} ${JSON.stringify(change)}`);
     }
-    for (const change of [{ provider: 'cuda' }, { graph_optimization: 'some' }]) {
-      assert.equal((await runner.ask('load', { ...good.load, ...change })).error.code, 'unsupported');
-    }
+    assert.equal((await runner.ask('load', { ...good.load, provider: 'cuda' })).error.code, 'unsupported');
     assert.deepEqual(readdirSync(folder), ['model']);
   });
 });
@@ -363,7 +362,7 @@ suite('lines', () => {
       ['{"id":7,"op":"hello","params":[]}', 7, 'usage'],
       ['{"id":7,"op":"hello","more":1}', 7, 'usage'],
       ['{"id":7,"op":"constructor"}', 7, 'unsupported'],
-      ['{"id":7,"op":"hello","params":{"protocol":2}}', 7, 'unsupported'],
+      ['{"id":7,"op":"hello","params":{"protocol":2}}', 7, 'usage'],
       ['', 0, 'usage'],
     ])) {
       runner.write(`${line}\n`);

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { joinRuns, splitRuns } from '../src/core/container/runs.mjs';
-import { SetupError, UsageError } from '../src/core/errors.mjs';
-import { alignTokenizer, checkIds, tokenizerSize, wrapTokenizer } from '../src/core/model/tokenizer.mjs';
+import { ModelError, UsageError } from '../src/core/errors.mjs';
+import { alignTokenizer, checkIds, tokenIds, wrapTokenizer } from '../src/core/model/tokenizer.mjs';
 import { loadTokenizer } from '../src/node/loader.mjs';
 import { TINY, TOKENIZER, withoutTiny } from './support/model-folder.mjs';
 
@@ -73,10 +73,20 @@ suite('pre-tokenizers', () => {
 });
 
 suite('ids', () => {
-  test('size is the largest id and 1 more', () => {
-    assert.equal(tokenizerSize(TOKENIZER), 8);
-    assert.equal(tokenizerSize({ ...TOKENIZER, added_tokens: [{ id: 20, content: '<|end|>' }] }), 21);
-    assert.throws(() => tokenizerSize({ model: {} }), SetupError);
+  test('are those of the vocabulary and of added tokens', () => {
+    assert.deepEqual([...tokenIds(TOKENIZER)], [0, 1, 2, 3, 4, 5, 6, 7]);
+    assert.ok(tokenIds({ ...TOKENIZER, added_tokens: [{ id: 20, content: '<|end|>' }] }).has(20));
+    for (const model of [{}, { vocab: { a: -1 } }, { vocab: { a: 'x' } }]) {
+      assert.throws(() => tokenIds({ model }), ModelError);
+    }
+  });
+
+  test('without a token stand for nothing', async () => {
+    const json = { ...TOKENIZER, added_tokens: [{ id: 20, content: '<|end|>', special: true, normalized: false }] };
+    const tokenizer = await loadTokenizer('tokenizer.json', Buffer.from(JSON.stringify(json)));
+    assert.equal(tokenizer.size, 21);
+    assert.ok(tokenizer.has(0) && tokenizer.has(20) && !tokenizer.has(8) && !tokenizer.has(21));
+    assert.equal(tokenizer.decode([0, 8, 20, 21, 1]), 'a<|end|>b');
   });
 
   test('from outside are held to the vocabulary', () => {
@@ -85,8 +95,16 @@ suite('ids', () => {
   });
 
   test('none are the empty text', () => {
-    const tokenizer = wrapTokenizer({ encode: () => [], decode: () => assert.fail('is not asked') }, 1);
+    const tokenizer = wrapTokenizer({ encode: () => [], decode: () => assert.fail('is not asked') }, new Set([0]));
     assert.equal(tokenizer.decode([]), '');
+  });
+
+  test('parts that are left out are none', async () => {
+    const { model, pre_tokenizer } = TOKENIZER;
+    const tokenizer = await loadTokenizer('tokenizer.json', Buffer.from(JSON.stringify({ pre_tokenizer, model })));
+    assert.deepEqual(tokenizer.encode('ab f'), [0, 1, 6, 5]);
+    const bare = await loadTokenizer('tokenizer.json', Buffer.from(JSON.stringify({ model })));
+    assert.deepEqual(bare.encode('fade'), [5, 0, 3, 4]);
   });
 
   test('alignment leaves alone what needs none', () => {

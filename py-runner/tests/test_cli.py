@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import hashlib
 import io
@@ -6,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,18 +17,23 @@ from llmzip.container.layout import read_preamble
 from support.graphs import CONFIG, exact_graph
 from support.paths import PY_RUNNER, TINY, TINY_VARIANTS
 
+# Every import of a library writes to stdout, as some libraries do.
+NOISE = """
+import builtins, os, sys
+plain_import = builtins.__import__
+def noisy_import(name, *rest, **more):
+    if "runner" in sys.argv and name.partition(".")[0] in ("numpy", "onnxruntime"):
+        print("noise", flush=True)
+        try:
+            os.write(1, b"noise")
+        except OSError:
+            pass
+    return plain_import(name, *rest, **more)
+builtins.__import__ = noisy_import
+"""
 PLAIN = b"1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n\xff\xfe the end"
+pytestmark = pytest.mark.usefixtures("same_signals")
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are POSIX's")
-
-
-@pytest.fixture(autouse=True)
-def same_signals() -> Iterator[None]:
-    """The command line takes signals for itself; the tests' process wants them back."""
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = [signal.getsignal(getattr(signal, name)) for name in names]
-    yield
-    for name, handler in zip(names, before, strict=True):
-        signal.signal(getattr(signal, name), handler)
 
 
 @pytest.fixture
@@ -163,6 +168,7 @@ def test_files_that_are_not_the_manifest_s(
     assert not (tmp_path / "out").exists()
     if name == "config.json":
         assert run(*command, "--no-verify-sha") == 0
+        assert "warning: --no-verify-sha: " in capsys.readouterr().err
 
 
 def test_a_container_of_another_model(container: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -287,6 +293,41 @@ def test_a_stream_that_is_closed(
     assert running.returncode == 1
     assert shown.decode().splitlines() == [f"error[io]: {message}", "hint: give it a file or a pipe"]
     assert list(tmp_path.iterdir()) == [plain]
+
+
+@posix_only
+@pytest.mark.parametrize("how", ["closed", "full", "unread"])
+def test_a_stderr_that_nobody_hears_changes_nothing(plain: Path, tmp_path: Path, how: str) -> None:
+    """Nor does what libraries write to the descriptor get anywhere else."""
+    (tmp_path / "sitecustomize.py").write_text(NOISE)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (tmp_path, PY_RUNNER / "src")))}
+
+    def end(*arguments: object, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+        reader, writer = os.pipe()
+        os.close(reader)
+        with contextlib.ExitStack() as stack:
+            stderr = stack.enter_context(Path("/dev/full").open("wb")) if how == "full" else writer
+            stack.callback(os.close, writer)
+            return subprocess.run(
+                [sys.executable, "-m", "llmzip", *map(str, arguments)],
+                check=False,
+                env=environment,
+                input=stdin,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                preexec_fn=(lambda: os.close(2)) if how == "closed" else None,
+            )
+
+    out = tmp_path / "out"
+    assert end("compress", plain, "-o", out, "--variant", "q4").returncode == 0
+    assert run("decompress", out, "-o", tmp_path / "back") == 0
+    assert (tmp_path / "back").read_bytes() == PLAIN
+    assert end("inspect", "--model", tmp_path / "none").returncode == 2
+    assert end("explode").returncode == 2
+    hello = json.dumps({"id": 1, "op": "hello", "params": {"protocol": 1}}).encode()
+    answered = end("runner", stdin=hello + b"\n")
+    assert answered.returncode == 0
+    assert json.loads(answered.stdout)["result"]["name"] == "python"
 
 
 @posix_only

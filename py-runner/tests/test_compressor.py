@@ -294,6 +294,24 @@ def test_progress_counts_over_all_frames() -> None:
     assert told == sorted(told)
 
 
+def test_progress_does_not_go_back_after_a_frame_that_is_stored_after_all() -> None:
+    # No character is followed by one that followed it before, which is what the source expects; then text that it predicts well. The
+    # vocabulary is so large that not even raw bits are shorter than bytes.
+    bad = bytes(32 + step * place % 95 for step in (2, 3, 4, 6, 7, 8, 9) for place in range(95))
+    told: list[int] = []
+    container = io.BytesIO()
+    result = compress(
+        io.BytesIO(bad + 4 * TEXT),
+        container,
+        synthetic_model(exact=False, vocab_size=600),
+        settings(frame_bytes=len(bad)),
+        lambda done, _: told.append(done),
+    )
+    assert [type(frame) for frame in frames(container.getvalue())] == [StoredFrame, CodedFrame, End]
+    assert told == sorted(set(told))
+    assert told[-1] > result.tokens
+
+
 class Broken(io.RawIOBase):
     def read(self, _size: int = -1) -> bytes:
         raise OSError(5, "Input/output error")

@@ -9,7 +9,7 @@ import pytest
 
 import llmzip
 from llmzip import errors
-from support.paths import PY_RUNNER, SCHEMAS
+from support.paths import PY_RUNNER, REPOSITORY, SCHEMAS
 
 LOCKS = ["requirements.lock", "requirements-dev.lock"]
 
@@ -70,6 +70,20 @@ def test_locks_are_hashed_have_no_address_and_agree_with_the_project(name: str) 
         assert pins[package] == version
     assert ("pytest" in pins) == ("dev" in name)
     assert "torch" not in pins
+
+
+def test_every_package_that_is_asked_for_is_imported() -> None:
+    project = tomllib.loads((PY_RUNNER / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [*project["dependencies"], *(each for extra in project["optional-dependencies"].values() for each in extra)]
+    imported = set()
+    for folder in (PY_RUNNER / "src", REPOSITORY / "models" / "make" / "tiny_model"):
+        for path in folder.rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    imported |= {name.name.partition(".")[0] for name in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                    imported.add(node.module.partition(".")[0])
+    assert {requirement.partition("==")[0] for requirement in asked} <= imported
 
 
 def test_the_version_is_the_project_s() -> None:

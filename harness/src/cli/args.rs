@@ -77,7 +77,7 @@ pub struct VariantArguments {
     /// The model's variant; exact, else q4f16, else the first, unless given.
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
-    /// Hold the model's files to the SHA-256s of models/manifest.toml.
+    /// Hold the model's files to the SHA-256s of the manifest beside its folder.
     #[arg(
         long,
         value_name = "BOOL",

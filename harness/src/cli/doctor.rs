@@ -6,7 +6,7 @@ use super::output::Output;
 use crate::setup::{self, Layout};
 use crate::{ErrorCode, Result};
 
-/// Prints every finding; fails when something is missing.
+/// Prints every finding; fails when something is missing that is needed.
 pub fn run(output: &Output) -> Result<u8> {
     let layout = Layout::find()?;
     let mut text = String::new();
@@ -15,8 +15,8 @@ pub fn run(output: &Output) -> Result<u8> {
         let (mark, state) = match &finding.state {
             Ok(state) => ("ok", state),
             Err(state) => {
-                missing = true;
-                ("missing", state)
+                missing |= finding.is_needed;
+                (if finding.is_needed { "missing" } else { "optional" }, state)
             }
         };
         let _ = writeln!(

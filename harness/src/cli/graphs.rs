@@ -21,7 +21,7 @@ pub fn run(command: &str, arguments: &PythonArguments, output: &Output) -> Resul
         .envs([no_telemetry()]);
     become_process(process).map_err(|source| {
         Error::new(ErrorCode::Setup, format!("cannot start {}: {source}", python.display()))
-            .with_hint("`llmzip doctor` says what is missing")
+            .with_hint("`cargo run -- doctor` says what is missing")
     })
 }
 

@@ -103,11 +103,7 @@ impl<'a> ModelSource<'a> {
             }
             found.push(format!("{} {sha256}", choice.model_file));
         }
-        let there = if found.is_empty() {
-            "no model".to_owned()
-        } else {
-            found.join(", ")
-        };
+        let there = found.join(", ");
         Err(Error::new(
             ErrorCode::Integrity,
             format!(

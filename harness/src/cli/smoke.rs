@@ -55,6 +55,6 @@ fn command(words: &[String]) -> Result<CommandSpec> {
     };
     parsed.ok_or_else(|| {
         Error::new(ErrorCode::Usage, "the runner's command cannot be read")
-            .with_hint("give it as words, such as llmzip smoke my-runner --flag")
+            .with_hint("give it as words, such as `cargo run -- smoke my-runner --flag`")
     })
 }

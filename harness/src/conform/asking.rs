@@ -90,7 +90,10 @@ impl<'a> Asking<'a> {
 
     /// Logs a failure of the runner that was found after its answer.
     pub fn fail(&mut self, label: &str, error: Error) {
-        self.log.broken |= matches!(error.code, ErrorCode::Runner | ErrorCode::Interrupted);
+        if matches!(error.code, ErrorCode::Runner | ErrorCode::Interrupted) {
+            self.log.broken = true;
+            self.runner.break_off(&error);
+        }
         let talk = self.runner.talk();
         self.log
             .failures

@@ -10,7 +10,6 @@ use super::inputs::{Input, sha256_of_written};
 use super::{Observer, Settings, Target, plans};
 use crate::compare::RowsFile;
 use crate::compare::rows::read_coded;
-use crate::model::source::LogitsType;
 use crate::runner::Runner;
 use crate::runner::protocol::{
     Compress, CompressResult, Detokenize, Inspect, InspectResult, Load, LoadResult, Logprobs, LogprobsResult, Tokenize,
@@ -182,16 +181,11 @@ pub fn plan_rows(request: &Logprobs, result: &LogprobsResult, vocab_size: u32) -
             result.vocab_size
         ));
     }
-    let logits_type = match result.logits_type.as_str() {
-        "float32" => LogitsType::Float32,
-        "float16" => LogitsType::Float16,
-        other => return wrong(format!("logits of type {other:?} are neither float32 nor float16")),
-    };
     let rows = RowsFile {
         path: request.logits_file.clone(),
         rows: request.ids.len(),
         vocab_size: vocab_size as usize,
-        logits_type,
+        logits_type: result.logits_type,
     };
     // Opened now, so that a file that is missing or cut short is this request's failure.
     rows.open()?;

@@ -16,5 +16,5 @@ pub use write::write;
 /// The command that makes a model's goldens anew.
 #[must_use]
 pub fn repair_command(model: &str) -> String {
-    format!("llmzip golden write --model {model}")
+    format!("cargo run -- golden write --model {model}")
 }

@@ -63,6 +63,7 @@ const SHOWN_VERSION: usize = 40;
 
 /// Whether a source's logits are the same bits everywhere, and why or why not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Exactness {
     /// Whether they are.
     pub exact: bool,

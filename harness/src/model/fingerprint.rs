@@ -2,36 +2,51 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// What computed the logits. A value that is not known yet, or never will be, is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct Fingerprint {
     /// The runner's language, such as `rust`.
     pub language: String,
     /// The version of the language's implementation.
+    #[serde(deserialize_with = "stated")]
     pub language_version: Option<String>,
     /// What executes the graph, such as `onnxruntime`.
+    #[serde(deserialize_with = "stated")]
     pub runtime: Option<String>,
     /// The runtime's version.
+    #[serde(deserialize_with = "stated")]
     pub runtime_version: Option<String>,
     /// The execution provider, such as `cpu`.
+    #[serde(deserialize_with = "stated")]
     pub provider: Option<String>,
     /// Threads within one operation.
+    #[serde(deserialize_with = "stated")]
     pub threads: Option<u32>,
     /// The graph optimisation level.
+    #[serde(deserialize_with = "stated")]
     pub graph_optimization: Option<GraphOptimization>,
     /// `linux`, `macos` or `windows`.
+    #[serde(deserialize_with = "stated")]
     pub os: Option<String>,
     /// `x64` or `arm64`.
+    #[serde(deserialize_with = "stated")]
     pub arch: Option<String>,
     /// Instruction sets that kernels are chosen by, as far as the language can tell.
     pub cpu_features: Vec<String>,
     /// The implementation of the tokenizer.
+    #[serde(deserialize_with = "stated")]
     pub tokenizer: Option<String>,
     /// The tokenizer implementation's version.
+    #[serde(deserialize_with = "stated")]
     pub tokenizer_version: Option<String>,
+}
+
+/// A value that may be unknown, but is not left out.
+fn stated<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    Option::deserialize(deserializer)
 }
 
 /// How far the runtime may rewrite the graph before it runs it.

@@ -34,6 +34,7 @@ pub enum Dimension {
 
 /// An input or output as the graph declares it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TensorInfo {
     /// Its name.
     pub name: String,
@@ -46,6 +47,7 @@ pub struct TensorInfo {
 
 /// What `inspect` answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GraphView {
     /// The inputs, in the graph's order.
     pub inputs: Vec<TensorInfo>,

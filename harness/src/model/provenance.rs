@@ -107,8 +107,10 @@ impl VerifiedBytes {
     /// `setup` when it is not there, `io` when it cannot be read, `integrity` when its hash is another.
     pub fn read(path: &Path, expected: Option<Hash>) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Error::new(ErrorCode::Setup, format!("there is no file {}", path.display()))
-                .with_hint("name the folder of a model, or get the missing file"),
+            ErrorKind::NotFound | ErrorKind::NotADirectory => {
+                Error::new(ErrorCode::Setup, format!("there is no file {}", path.display()))
+                    .with_hint("name the folder of a model, or get the missing file")
+            }
             _ => Error::io("read", path, &error),
         })?;
         let sha256 = Hash::of(&bytes);

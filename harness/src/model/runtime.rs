@@ -32,7 +32,7 @@ impl Runtime {
                 ErrorCode::Setup,
                 format!("cannot find the ONNX Runtime library {}: {error}", library.display()),
             )
-            .with_hint("install onnxruntime as README.md says, or name its shared library")
+            .with_hint("`cargo run -- setup` installs it; LLMZIP_ORT_LIB names another shared library")
         })?;
         let mut slot = RUNTIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(runtime) = *slot {
@@ -91,7 +91,7 @@ fn not_loaded(library: &Path, reason: &dyn std::fmt::Display) -> Error {
         ErrorCode::Setup,
         format!("cannot load ONNX Runtime from {}: {reason}", library.display()),
     )
-    .with_hint("name the shared library of ONNX Runtime 1.24 or later, built for this machine")
+    .with_hint("`cargo run -- setup` installs one that fits; LLMZIP_ORT_LIB names another, which must be 1.24 or later and built for this machine")
 }
 
 /// Asks the library for its version. `ort` has no call for it.

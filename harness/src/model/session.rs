@@ -77,9 +77,9 @@ pub struct OrtSession {
 enum PassLogits {
     /// As the graph gave them.
     Whole(DynValue),
-    /// Put together from runs of a fixed length.
+    /// Put together from runs of one id each.
     F32(Vec<f32>),
-    /// Put together from runs of a fixed length.
+    /// Put together from runs of one id each.
     F16(Vec<f16>),
 }
 
@@ -97,6 +97,10 @@ impl OrtSession {
             .and_then(|mut builder| builder.commit_from_memory(model))
             .map_err(|error| load_failed(&error))?;
         let signature = Signature::read(&tensors(session.inputs())?, &tensors(session.outputs())?, config)?;
+        if let Some(length) = signature.fixed_length.filter(|&length| length != 1) {
+            let message = format!("the graph takes {length} ids at once, neither one nor any number");
+            return Err(Error::new(ErrorCode::Model, message).with_hint("export it with a symbolic sequence dimension"));
+        }
         let cache = Cache::new(signature.caches.clone())?;
         Ok(Self {
             session,
@@ -159,23 +163,17 @@ impl OrtSession {
         Ok(logits)
     }
 
-    /// Feeds a graph that takes a fixed number of ids per run.
-    fn feed_in_runs(&mut self, ids: &[u32], length: usize, fixed: usize) -> Result<PassLogits> {
-        if fixed == 0 || !length.is_multiple_of(fixed) {
-            let message = format!("the graph takes {fixed} ids at a time; it cannot be fed {length}");
-            return Err(
-                Error::new(ErrorCode::Model, message).with_hint("use an export with a symbolic sequence length")
-            );
+    /// Feeds a graph that takes one id of a lane per run.
+    fn feed_one_by_one(&mut self, ids: &[u32], length: usize) -> Result<PassLogits> {
+        let mut runs = Vec::with_capacity(length);
+        for place in 0..length {
+            let column = ids.iter().skip(place).step_by(length).copied().collect::<Vec<_>>();
+            runs.push(self.run(&column, 1)?);
         }
-        let mut runs = Vec::with_capacity(length / fixed);
-        for start in (0..length).step_by(fixed) {
-            let lanes = ids.chunks_exact(length).flat_map(|lane| &lane[start..start + fixed]);
-            runs.push(self.run(&lanes.copied().collect::<Vec<_>>(), fixed)?);
-        }
-        let (batch, run_size) = (self.cache.batch(), fixed * self.vocab_size);
+        let batch = self.cache.batch();
         Ok(match self.signature.logits_type {
-            LogitsType::Float32 => PassLogits::F32(interleave(&runs, batch, run_size)?),
-            LogitsType::Float16 => PassLogits::F16(interleave(&runs, batch, run_size)?),
+            LogitsType::Float32 => PassLogits::F32(interleave(&runs, batch, self.vocab_size)?),
+            LogitsType::Float16 => PassLogits::F16(interleave(&runs, batch, self.vocab_size)?),
         })
     }
 }
@@ -226,7 +224,7 @@ impl LogitsSource for OrtSession {
         // The last pass's logits go before the next ones come, so that only one set is ever held.
         self.logits = None;
         let logits = match self.signature.fixed_length {
-            Some(fixed) if fixed != length => self.feed_in_runs(ids, length, fixed)?,
+            Some(_) if length > 1 => self.feed_one_by_one(ids, length)?,
             _ => PassLogits::Whole(self.run(ids, length)?),
         };
         match (self.logits.insert(logits), self.signature.logits_type) {
@@ -273,16 +271,16 @@ fn extract<T: PrimitiveTensorElementType>(value: &DynValue) -> Result<&[T]> {
     Ok(data)
 }
 
-/// `[batch, length, vocab_size]` of runs that are each `[batch, fixed, vocab_size]`.
-fn interleave<T>(runs: &[DynValue], batch: usize, run_size: usize) -> Result<Vec<T>>
+/// `[batch, length, vocab_size]` of runs that are each `[batch, 1, vocab_size]`.
+fn interleave<T>(runs: &[DynValue], batch: usize, vocab_size: usize) -> Result<Vec<T>>
 where
     T: PrimitiveTensorElementType + Copy,
 {
     let runs = runs.iter().map(extract::<T>).collect::<Result<Vec<_>>>()?;
-    let mut whole = Vec::with_capacity(runs.len() * batch * run_size);
+    let mut whole = Vec::with_capacity(runs.len() * batch * vocab_size);
     for lane in 0..batch {
         for run in &runs {
-            whole.extend_from_slice(&run[lane * run_size..][..run_size]);
+            whole.extend_from_slice(&run[lane * vocab_size..][..vocab_size]);
         }
     }
     Ok(whole)
@@ -290,7 +288,7 @@ where
 
 fn load_failed(error: &ort::Error) -> Error {
     Error::new(ErrorCode::Model, format!("ONNX Runtime cannot load the graph: {error}"))
-        .with_hint("the runtime may lack an operation of the graph; use the version that README.md names")
+        .with_hint("it is no ONNX model, or the runtime lacks an operation of it; `cargo run -- setup` installs the version that is tested")
 }
 
 pub(super) fn run_failed(error: &ort::Error) -> Error {

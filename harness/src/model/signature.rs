@@ -66,6 +66,7 @@ pub enum Batch {
 
 /// The batch policy and the reason for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct BatchPolicy {
     /// Whether several lanes may be fed at once.
     pub batch: Batch,

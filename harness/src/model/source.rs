@@ -2,6 +2,7 @@
 //! logits; the ONNX session implements it. Beside it the interface to a tokenizer.
 
 use half::f16;
+use serde::{Deserialize, Serialize};
 
 use super::exactness::Exactness;
 use super::graph::GraphView;
@@ -79,7 +80,8 @@ impl Row<'_> {
 }
 
 /// The element type of a graph's logits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LogitsType {
     /// 32-bit logits.
     Float32,

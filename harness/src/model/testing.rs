@@ -1,5 +1,5 @@
 //! Owns what tests need to run the embedded model: where it is, and where ONNX Runtime is. A test that finds no runtime says
-//! so and passes: the library comes with the Python environment, which may not be set up yet.
+//! so and passes, unless nothing may be left out: the library comes with the Python environment, which may not be set up yet.
 
 pub(crate) mod graphs;
 
@@ -21,9 +21,15 @@ pub(crate) fn repository() -> &'static Path {
 /// The ONNX Runtime library, or none, with the reason on stderr.
 #[expect(clippy::print_stderr, reason = "a test that is left out says why")]
 fn runtime_library() -> Option<PathBuf> {
-    library::find(&Layout::at(repository()))
-        .map_err(|error| eprintln!("left out: {error}"))
-        .ok()
+    let found = library::find(&Layout::at(repository()));
+    if let Err(error) = &found {
+        assert!(
+            std::env::var_os("LLMZIP_LEAVE_NOTHING_OUT").is_none(),
+            "left out: {error}"
+        );
+        eprintln!("left out: {error}");
+    }
+    found.ok()
 }
 
 /// ONNX Runtime, or none, with the reason on stderr.

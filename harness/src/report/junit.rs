@@ -2,8 +2,8 @@
 
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
+use super::sections::reason;
 use super::{Report, RunnerStatus};
-use crate::compare::classes::PairVerdict;
 use crate::{Error, ErrorCode, Result};
 
 /// The report as JUnit XML.
@@ -30,10 +30,13 @@ pub fn render(report: &Report) -> Result<String> {
 
     let mut pairs = TestSuite::new("pairs");
     for pair in &report.pairs {
-        let status = status(pair.verdict != PairVerdict::Diverged, || {
+        let reason = reason(pair);
+        let status = status(reason.is_none(), || {
             format!(
-                "largest difference {:e}, allowed {:e}",
-                pair.stats.smallest_tolerance, pair.tolerance
+                "largest difference {:e}, allowed {:e}: {}",
+                pair.stats.smallest_tolerance,
+                pair.tolerance,
+                reason.unwrap_or_default()
             )
         });
         let name = format!("{} {} ~ {} ({})", pair.model, pair.left, pair.right, pair.plan);
@@ -59,7 +62,7 @@ pub fn render(report: &Report) -> Result<String> {
         .map_err(|source| Error::new(ErrorCode::Internal, format!("cannot write JUnit XML: {source}")))
 }
 
-fn status(ok: bool, detail: impl Fn() -> String) -> TestCaseStatus {
+fn status(ok: bool, detail: impl FnOnce() -> String) -> TestCaseStatus {
     if ok {
         TestCaseStatus::success()
     } else {

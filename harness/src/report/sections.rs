@@ -8,6 +8,7 @@ use super::{Report, RunnerStatus, Verdict};
 use crate::compare::classes::PairClass;
 
 use pairs::pairs;
+pub use pairs::reason;
 pub(crate) use requests::{failures, skips};
 use round_trips::{containers, matrix};
 

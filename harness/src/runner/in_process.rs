@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::operations::Operations;
 use super::serve::Handler;
 use super::{OnProgress, RawOutcome, Runner};
-use crate::Result;
 use crate::model::loaded::Engine;
+use crate::{Error, Result};
 
 /// The Rust runner, in this process.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ impl Runner for InProcessRunner {
     fn talk(&self) -> String {
         String::new()
     }
+
+    fn break_off(&mut self, _: &Error) {}
 
     fn stop(&mut self) {}
 }

@@ -4,6 +4,7 @@
 pub mod in_process;
 mod lines;
 pub mod operations;
+mod parameters;
 pub mod process;
 pub mod protocol;
 pub mod serve;
@@ -40,6 +41,9 @@ pub trait Runner: Send {
     /// What the runner wrote to stderr of late; empty for one in process.
     fn talk(&self) -> String;
 
+    /// Ends a runner that has broken the protocol; every later request fails with `error`.
+    fn break_off(&mut self, error: &Error);
+
     /// Ends the runner and everything it started.
     fn stop(&mut self);
 }
@@ -47,7 +51,7 @@ pub trait Runner: Send {
 /// Asks `runner` for one operation.
 ///
 /// # Errors
-/// As [`Runner::request`]; `runner` when the result has another shape.
+/// As [`Runner::request`]; `runner` when the result has another shape: the runner is then ended.
 pub fn ask<O: Operation>(
     runner: &mut dyn Runner,
     params: &O,
@@ -60,7 +64,10 @@ pub fn ask<O: Operation>(
         )
     })?;
     match runner.request(O::NAME, json, on_progress)? {
-        RawOutcome::Done(value) => Ok(Outcome::Done(read_output::<O>(runner.name(), value)?)),
+        RawOutcome::Done(value) => {
+            let output = read_output::<O>(runner.name(), value).inspect_err(|error| runner.break_off(error));
+            output.map(Outcome::Done)
+        }
         RawOutcome::Skipped(skip) => Ok(Outcome::Skipped(skip)),
     }
 }

@@ -1,12 +1,10 @@
 //! Owns what each operation of PROTOCOL.md does in Rust: it hands the request to the library and the answer back. It must not know
 //! whether it is asked in process or through a pipe.
 
-use std::path::PathBuf;
-
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::parameters::{check_absolute, check_model_file, check_version, read};
 use super::protocol::{
     Bye, ByeResult, Compress, CompressResult, Decompress, DecompressResult, Detokenize, DetokenizeResult, Hello,
     HelloResult, Inspect, Load, LoadResult, Logprobs, LogprobsResult, Operation, PROTOCOL_VERSION, Progress, Skip,
@@ -23,9 +21,8 @@ use crate::logprobs::{LogProbFiles, write_log_probs};
 use crate::model::context::{ContextPolicy, Plan};
 use crate::model::fingerprint::Fingerprint;
 use crate::model::loaded::{Engine, LoadOptions, LoadedModel};
-use crate::model::provenance::Hash;
 use crate::model::session::SessionOptions;
-use crate::model::source::{LogitsType, TextTokenizer as _};
+use crate::model::source::TextTokenizer as _;
 use crate::{Error, ErrorCode, Result, interrupt};
 
 /// How many tokens go by between two messages of progress.
@@ -80,14 +77,16 @@ impl Operations {
 
     fn load(&mut self, request: Load) -> Result<LoadResult> {
         check_absolute([&request.model_dir])?;
+        let model_file = check_model_file(&request.model_file)?;
+        let (model_sha256, tokenizer_sha256) = (request.model_sha256.parse()?, request.tokenizer_sha256.parse()?);
         // The old model goes first: two at once may be more than the machine holds.
         self.model = None;
         let loaded = LoadedModel::load(&LoadOptions {
             engine: self.engine.clone(),
             model_dir: request.model_dir,
-            model_file: request.model_file.display().to_string(),
-            model_sha256: Some(parse_hash(&request.model_sha256)?),
-            tokenizer_sha256: Some(parse_hash(&request.tokenizer_sha256)?),
+            model_file,
+            model_sha256: Some(model_sha256),
+            tokenizer_sha256: Some(tokenizer_sha256),
             config_sha256: None,
             session: SessionOptions {
                 threads: request.threads,
@@ -100,7 +99,7 @@ impl Operations {
             tokenizer_sha256: loaded.tokenizer_sha256.to_string(),
             vocab_size: count(loaded.session.vocab_size())?,
             tokenizer_size: count(loaded.tokenizer.size())?,
-            logits_type: type_name(loaded.session.logits_type()).to_owned(),
+            logits_type: loaded.session.logits_type(),
             fingerprint: loaded.fingerprint.clone(),
         };
         self.model = Some(loaded);
@@ -129,7 +128,7 @@ impl Operations {
         Ok(LogprobsResult {
             rows: request.ids.len() as u64,
             vocab_size: count(model.session.vocab_size())?,
-            logits_type: type_name(model.session.logits_type()).to_owned(),
+            logits_type: model.session.logits_type(),
         })
     }
 
@@ -234,55 +233,14 @@ impl Handler for Operations {
     }
 }
 
-fn read<T: DeserializeOwned>(op: &str, params: Value) -> Result<T> {
-    serde_json::from_value(params).map_err(|source| {
-        Error::new(
-            ErrorCode::Usage,
-            format!("the parameters of `{op}` are wrong: {source}"),
-        )
-        .with_hint("harness/schemas/protocol.json says what they look like")
-    })
-}
-
-fn check_version(protocol: u32) -> Result<()> {
-    if protocol == PROTOCOL_VERSION {
-        return Ok(());
-    }
-    let message = format!("the protocol {protocol} is not spoken here, but {PROTOCOL_VERSION}");
-    Err(Error::new(ErrorCode::Usage, message).with_hint("use an orchestrator and a runner of the same version"))
-}
-
-/// What a relative path means depends on where the runner was started.
-fn check_absolute<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<()> {
-    match paths.into_iter().find(|path| !path.is_absolute()) {
-        None => Ok(()),
-        Some(path) => Err(
-            Error::new(ErrorCode::Usage, format!("the path {} is not absolute", path.display()))
-                .with_hint("name files and folders from the root on"),
-        ),
-    }
-}
-
 fn done(result: impl Serialize) -> Result<RawOutcome> {
     serde_json::to_value(result)
         .map(RawOutcome::Done)
         .map_err(|source| Error::new(ErrorCode::Internal, format!("cannot write a result: {source}")))
 }
 
-fn parse_hash(text: &str) -> Result<Hash> {
-    text.parse()
-        .map_err(|_| Error::new(ErrorCode::Usage, format!("{text:?} is no SHA-256 in hex")))
-}
-
 fn count(value: usize) -> Result<u32> {
     u32::try_from(value).map_err(|_| Error::new(ErrorCode::Model, format!("a vocabulary of {value} is too large")))
-}
-
-const fn type_name(logits_type: LogitsType) -> &'static str {
-    match logits_type {
-        LogitsType::Float32 => "float32",
-        LogitsType::Float16 => "float16",
-    }
 }
 
 const fn policy(start_token: u32, window: u32, overlap: u32) -> ContextPolicy {

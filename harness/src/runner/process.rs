@@ -89,7 +89,7 @@ impl ProcessRunner {
                 ErrorCode::Setup,
                 format!("cannot start runner {name} ({}): {source}", command.program.display()),
             )
-            .with_hint("run `llmzip doctor` to see what is missing")
+            .with_hint("check the command; `cargo run -- doctor` says what is missing")
         })?;
         let pipes = (child.stdin().take(), child.stdout().take(), child.stderr().take());
         let (Some(mut stdin), Some(stdout), Some(stderr)) = pipes else {
@@ -121,11 +121,10 @@ impl ProcessRunner {
         self.wait(self.timeouts.grace)
     }
 
-    /// Marks the runner as dead, ends its process, and gives the error.
-    fn break_off(&mut self, message: String) -> Error {
+    /// Breaks off with a message, and gives the error.
+    fn broken_by(&mut self, message: String) -> Error {
         let error = Error::new(ErrorCode::Runner, message).with_hint("its stderr is shown with the failure");
-        self.broken = Some(error.clone());
-        self.stop();
+        self.break_off(&error);
         error
     }
 
@@ -138,15 +137,11 @@ impl ProcessRunner {
         } else {
             self.timeouts.request
         };
-        let mut started = Instant::now();
-        let mut furthest = 0;
+        let (mut started, mut furthest) = (Instant::now(), 0);
         loop {
             let heard = self.replies.recv_timeout(TICK);
             // Looked at whatever was heard: a runner that always talks is no excuse.
-            interrupt::check().inspect_err(|error| {
-                self.broken = Some(error.clone());
-                self.stop();
-            })?;
+            interrupt::check().inspect_err(|error| self.break_off(error))?;
             let heard = match heard {
                 Ok(heard) => heard,
                 Err(RecvTimeoutError::Timeout) => {
@@ -176,7 +171,7 @@ impl ProcessRunner {
         if started.elapsed() <= limit {
             return Ok(());
         }
-        Err(self.break_off(format!(
+        Err(self.broken_by(format!(
             "runner {} did not answer request {id} (`{op}`), nor get any further with it, within {} s",
             self.name,
             limit.as_secs_f64()
@@ -197,7 +192,7 @@ impl ProcessRunner {
             None => Err(TrySendError::Disconnected(bytes)),
         };
         sent.map_err(|_| {
-            self.break_off(format!(
+            self.broken_by(format!(
                 "runner {} no longer reads: request {id} (`{op}`) was lost",
                 self.name
             ))
@@ -208,23 +203,23 @@ impl ProcessRunner {
         let line = match heard {
             Heard::Line(line) => line,
             Heard::TooLong => {
-                return Err(self.break_off(format!(
+                return Err(self.broken_by(format!(
                     "runner {} answered request {id} (`{op}`) with an endless line",
                     self.name
                 )));
             }
             Heard::Closed => {
                 let end = self.describe_end();
-                return Err(self.break_off(format!("runner {} {end} during request {id} (`{op}`)", self.name)));
+                return Err(self.broken_by(format!("runner {} {end} during request {id} (`{op}`)", self.name)));
             }
         };
         match serde_json::from_slice::<ReplyLine>(&line) {
             Ok(reply) if reply.id == id => Ok(reply),
-            Ok(reply) => Err(self.break_off(format!(
+            Ok(reply) => Err(self.broken_by(format!(
                 "runner {} answered request {id} (`{op}`) with the id {}",
                 self.name, reply.id
             ))),
-            Err(source) => Err(self.break_off(format!(
+            Err(source) => Err(self.broken_by(format!(
                 "runner {} answered request {id} (`{op}`) with a line that is no reply ({source}): {}",
                 self.name,
                 quote(&line)
@@ -277,6 +272,11 @@ impl Runner for ProcessRunner {
 
     fn talk(&self) -> String {
         self.talk.text()
+    }
+
+    fn break_off(&mut self, error: &Error) {
+        self.broken = Some(error.clone());
+        self.stop();
     }
 
     fn stop(&mut self) {

@@ -19,7 +19,8 @@ pub fn find(layout: &Layout) -> Result<PathBuf> {
             Err(Error::new(
                 ErrorCode::Setup,
                 format!("{LIBRARY_VARIABLE} names {}, which is no file", path.display()),
-            ))
+            )
+            .with_hint("name the shared library of ONNX Runtime, or name none: `cargo run -- setup` installs one"))
         };
     }
     let environment = layout.virtual_env();
@@ -37,7 +38,7 @@ pub fn find(layout: &Layout) -> Result<PathBuf> {
                 ErrorCode::Setup,
                 format!("no ONNX Runtime library in {}", environment.display()),
             )
-            .with_hint("`llmzip conform` installs it with the Python packages")
+            .with_hint("`cargo run -- setup` installs it with the Python packages")
         })
 }
 

@@ -52,6 +52,8 @@ pub fn find_onnxruntime(layout: &Layout) -> Result<PathBuf> {
 pub struct Finding {
     /// What was looked for.
     pub name: &'static str,
+    /// Whether nothing works without it.
+    pub is_needed: bool,
     /// What is there, or what is missing and how to get it.
     pub state: std::result::Result<String, String>,
 }
@@ -61,13 +63,12 @@ pub struct Finding {
 pub fn examine(layout: &Layout) -> Vec<Finding> {
     let finding = |name, state: Result<String>| Finding {
         name,
+        // Set-up gets uv by itself.
+        is_needed: name != "uv",
         state: state.map_err(|error| error.to_string()),
     };
     vec![
-        Finding {
-            name: "project",
-            state: Ok(layout.root().display().to_string()),
-        },
+        finding("project", Ok(layout.root().display().to_string())),
         finding("python", tools::python().map(|tool| tool.describe())),
         finding("uv", python::examine_uv(layout)),
         finding("python environment", python::examine(layout)),

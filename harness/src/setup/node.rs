@@ -41,5 +41,5 @@ pub fn examine(layout: &Layout) -> Result<String> {
         ErrorCode::Setup,
         format!("{} is missing or out of date", modules.display()),
     )
-    .with_hint("`llmzip conform` makes it; so does `npm ci` in js-runner"))
+    .with_hint("`cargo run -- setup` makes it; so does `npm ci` in js-runner"))
 }

@@ -107,5 +107,5 @@ pub fn examine(layout: &Layout) -> Result<String> {
         ErrorCode::Setup,
         format!("{} is missing or out of date", environment.display()),
     )
-    .with_hint("`llmzip conform` makes it; so does `uv sync` in py-runner"))
+    .with_hint("`cargo run -- setup` makes it; so does `uv sync` in py-runner"))
 }

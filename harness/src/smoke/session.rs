@@ -141,14 +141,19 @@ fn another(sha256: &str) -> String {
 }
 
 pub fn hello(session: &mut Session<'_>) -> StepResult {
+    let request = Hello {
+        protocol: PROTOCOL_VERSION,
+    };
+    let answer = session.ask(&request).or_else(|trouble| match trouble {
+        Trouble::Skipped(reason) => wrong(format!("every runner must answer it, but it was skipped: {reason}")),
+        other => Err(other),
+    });
     let HelloResult {
         protocol,
         name,
         ops,
         fingerprint,
-    } = session.ask(&Hello {
-        protocol: PROTOCOL_VERSION,
-    })?;
+    } = answer?;
     if protocol != PROTOCOL_VERSION {
         return wrong(format!(
             "it speaks version {protocol} of the protocol, not {PROTOCOL_VERSION}"
@@ -188,9 +193,6 @@ pub fn load_of_another_tokenizer(session: &mut Session<'_>) -> StepResult {
 pub fn load(session: &mut Session<'_>) -> StepResult {
     let result = session.ask(&session.request())?;
     check_load("the runner", session.target, &result)?;
-    if !["float32", "float16"].contains(&result.logits_type.as_str()) {
-        return wrong(format!("logits_type is {:?}", result.logits_type));
-    }
     let used = &result.fingerprint;
     let known = [
         ("runtime", used.runtime.is_some()),

@@ -53,7 +53,7 @@ export class UsageError extends LlmzipError {
   }
 }
 
-/** Something that must be installed or present is not. */
+/** Something that must be installed or present is not, or a manifest cannot be used. */
 export class SetupError extends LlmzipError {
   /** @param {string} message @param {string} hint @param {unknown} [cause] */
   constructor(message, hint, cause) {
@@ -104,7 +104,7 @@ export class DivergenceError extends LlmzipError {
   }
 }
 
-/** The graph cannot be driven, or its logits are not finite. */
+/** The graph, config.json or tokenizer.json cannot be used, or logits are not finite. */
 export class ModelError extends LlmzipError {
   /** @param {string} message @param {string} hint @param {unknown} [cause] */
   constructor(message, hint, cause) {

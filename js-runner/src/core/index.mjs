@@ -14,4 +14,4 @@ export { readGraphFacts } from './model/graph.mjs';
 export { sha256Hex, verifySha256 } from './model/provenance.mjs';
 export { SessionSource } from './model/session.mjs';
 export { readSignature } from './model/signature.mjs';
-export { alignTokenizer, tokenizerSize, wrapTokenizer } from './model/tokenizer.mjs';
+export { alignTokenizer, tokenIds, wrapTokenizer } from './model/tokenizer.mjs';

@@ -9,18 +9,20 @@ import { parseArgs } from 'node:util';
 import { decompressFrames, openContainer } from '../core/compressor/decode.mjs';
 import { compress, FRAME_BYTES } from '../core/compressor/encode.mjs';
 import { parseEps } from '../core/container/eps.mjs';
-import { asLlmzipError, errorText, IntegrityError, LlmzipError, UsageError } from '../core/errors.mjs';
-import { findVariant, sha256Hex } from '../core/model/provenance.mjs';
+import { IntegrityError, UsageError } from '../core/errors.mjs';
+import { findVariant } from '../core/model/manifest.mjs';
+import { sha256Hex } from '../core/model/provenance.mjs';
 import { DataStream } from './data-stream.mjs';
 import { readModelFile, readPieces, STDIO, withOutputFiles } from './files.mjs';
 import { formatInspection } from './inspection.mjs';
 import { DEFAULT_SETTINGS, loadModel } from './loader.mjs';
 import { defaultModelDir, recordOf } from './records.mjs';
 import { serve } from './runner/loop.mjs';
+import { report, say, showProgress } from './talk.mjs';
 
 /** @typedef {import('../core/compressor/progress.mjs').Write} Write */
-/** @typedef {import('../core/model/provenance.mjs').ModelRecord} ModelRecord */
-/** @typedef {import('../core/model/provenance.mjs').Variant} Variant */
+/** @typedef {import('../core/model/manifest.mjs').ModelRecord} ModelRecord */
+/** @typedef {import('../core/model/manifest.mjs').Variant} Variant */
 /** @typedef {Record<string, string | boolean | undefined>} Options */
 
 const USAGE = `Compress text with the next-token log-probs of an ONNX language model.
@@ -218,7 +220,10 @@ async function loadVariant(options, modelDir, record, variant) {
     tokenizer: known.get('tokenizer.json'),
     config: known.get('config.json'),
   });
-  if (!options['no-verify-sha'] && !known.has(variant.file)) {
+  if (options['no-verify-sha']) {
+    // Whoever reads the log must see that nothing vouches for what follows.
+    say(`warning: --no-verify-sha: ${model.modelPath} was held to no SHA-256; it has ${model.modelSha256}`);
+  } else if (!known.has(variant.file)) {
     say(`note: no manifest knows ${model.modelPath}; its SHA-256 is ${model.modelSha256}`);
   }
   return model;
@@ -246,8 +251,12 @@ async function loadFor(options, { modelSha256, tokenizerSha256 }) {
       'name the folder of the right model with --model',
     );
   }
-  // Whatever the manifest says: these are the hashes that count.
-  return loadModel(modelDir, right.file, settingsOf(options), { model: modelSha256, tokenizer: tokenizerSha256 });
+  // Whatever the manifest says of these two, the container's hashes are those that count.
+  return loadModel(modelDir, right.file, settingsOf(options), {
+    model: modelSha256,
+    tokenizer: tokenizerSha256,
+    config: sha256.get('config.json'),
+  });
 }
 
 /** @param {Options} options */
@@ -271,26 +280,4 @@ function positive(options, name) {
   if (!/^[1-9][0-9]{0,9}$/.test(String(text)))
     throw new UsageError(`--${name} is ${text}`, 'give a whole number, 1 or more');
   return Number(text);
-}
-
-/** @type {import('../core/compressor/progress.mjs').Progress} */
-function showProgress(done, total) {
-  if (!process.stderr.isTTY || (done % 32 !== 0 && done !== total)) return;
-  process.stderr.write(done === total ? '\r\u001b[K' : `\r${done} of ${total} tokens\u001b[K`);
-}
-
-/** @param {string} text */
-function say(text) {
-  process.stderr.write(`${process.stderr.isTTY ? '\r\u001b[K' : ''}${text}\n`);
-}
-
-/**
- * @param {unknown} thrown
- * @returns {number} the exit code
- */
-function report(thrown) {
-  const error = asLlmzipError(thrown);
-  if (!(thrown instanceof LlmzipError)) say(thrown instanceof Error ? String(thrown.stack) : String(thrown));
-  say(errorText(error).trimEnd());
-  return error.exitCode;
 }

@@ -6,14 +6,14 @@
  * @module
  */
 
-import { isAbsolute, join, posix } from 'node:path';
+import { join } from 'node:path';
 import { LlmzipError, ModelError, UnsupportedError, UsageError, VocabularyError } from '../core/errors.mjs';
 import { RULES_VERSION, readExactness } from '../core/model/exactness.mjs';
 import { readGraphFacts } from '../core/model/graph.mjs';
 import { sha256Hex, verifySha256 } from '../core/model/provenance.mjs';
 import { SessionSource } from '../core/model/session.mjs';
 import { readSignature } from '../core/model/signature.mjs';
-import { alignTokenizer, tokenizerSize, wrapTokenizer } from '../core/model/tokenizer.mjs';
+import { alignTokenizer, tokenIds, wrapTokenizer } from '../core/model/tokenizer.mjs';
 import { reason } from './data-stream.mjs';
 import { readModelFile } from './files.mjs';
 import { libraryVersions, openSession, openTokenizer } from './transformers.mjs';
@@ -123,18 +123,19 @@ export async function loadModel(modelDir, modelFile, settings = DEFAULT_SETTINGS
  * @param {string} path for messages
  * @param {Uint8Array} bytes of a tokenizer.json
  * @returns {Promise<Tokenizer>}
- * @throws {LlmzipError} vocabulary, setup
+ * @throws {LlmzipError} model, setup
  */
 export async function loadTokenizer(path, bytes) {
   const json = parseObject(path, bytes);
   try {
-    const size = tokenizerSize(json);
-    return wrapTokenizer(await openTokenizer(alignTokenizer(json)), size);
+    const known = tokenIds(json);
+    return wrapTokenizer(await openTokenizer(alignTokenizer(json)), known);
   } catch (cause) {
     if (cause instanceof LlmzipError) throw cause;
-    throw new VocabularyError(
+    throw new ModelError(
       `${path} is not a tokenizer: ${reason(cause)}`,
-      'get the tokenizer that belongs to the model',
+      'take the tokenizer.json that belongs to the model',
+      cause,
     );
   }
 }
@@ -169,7 +170,7 @@ function checkSettings({ threads, provider, graphOptimization }) {
     throw new UnsupportedError(`there is no provider "${provider}" here`, `use one of ${PROVIDERS.join(', ')}`);
   }
   if (!GRAPH_OPTIMIZATIONS.includes(graphOptimization)) {
-    throw new UnsupportedError(
+    throw new UsageError(
       `there is no graph optimization "${graphOptimization}"`,
       `use one of ${GRAPH_OPTIMIZATIONS.join(', ')}`,
     );
@@ -178,8 +179,8 @@ function checkSettings({ threads, provider, graphOptimization }) {
 
 /** @param {string} modelFile */
 function checkModelFile(modelFile) {
-  const parts = modelFile.split(/[\\/]/);
-  if (isAbsolute(modelFile) || parts.includes('..') || posix.extname(modelFile) !== '.onnx') {
+  const isOutside = modelFile.includes('\\') || modelFile.split('/').some((part) => ['', '.', '..'].includes(part));
+  if (isOutside || !modelFile.endsWith('.onnx')) {
     throw new UsageError(
       `the model file "${modelFile}" is no path of an .onnx file inside the model's folder`,
       'name it as the manifest does, such as onnx/model_q4f16.onnx',

@@ -7,14 +7,18 @@
 import { readdirSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SetupError } from '../core/errors.mjs';
-import { parseManifest } from '../core/model/provenance.mjs';
+import { SetupError, UsageError } from '../core/errors.mjs';
+import { parseManifest } from '../core/model/manifest.mjs';
+import { reason } from './data-stream.mjs';
 import { kindOf, readModelFile } from './files.mjs';
 
-/** @typedef {import('../core/model/provenance.mjs').ModelRecord} ModelRecord */
+/** @typedef {import('../core/model/manifest.mjs').ModelRecord} ModelRecord */
 
 const MANIFEST = 'manifest.toml';
 const MODEL_VARIABLE = 'LLMZIP_MODEL';
+const GRAPH_FILE = /^model(?:_(.+))?\.onnx$/s;
+// As transformers.js names the graph that has no suffix.
+const UNNAMED_VARIANT = 'fp32';
 // For a graph that no manifest knows: wide enough for activations in half precision.
 const CAUTIOUS_EPS = '2e-2';
 
@@ -37,22 +41,46 @@ export function defaultModelDir() {
  *
  * @param {string} modelDir
  * @returns {ModelRecord}
- * @throws {SetupError} it is not a model folder
+ * @throws {UsageError} there is no such folder
+ * @throws {SetupError} it is not a model folder, or the manifest beside it cannot be used
  */
 export function recordOf(modelDir) {
-  if (kindOf(modelDir) !== 'folder') throw new SetupError(`there is no folder ${modelDir}`, 'give another --model');
+  if (kindOf(modelDir) !== 'folder') {
+    throw new UsageError(
+      `there is no model folder ${modelDir}`,
+      'name a folder that holds config.json, tokenizer.json and onnx/',
+    );
+  }
   const folder = realpathSync(modelDir);
   const manifest = join(dirname(folder), MANIFEST);
-  const records = kindOf(manifest) === 'file' ? parseManifest(new TextDecoder().decode(readModelFile(manifest))) : [];
+  const records = kindOf(manifest) === 'file' ? readManifest(manifest) : [];
   const known = records.find((record) => resolve(dirname(manifest), record.folder) === folder);
   const record = known ?? unrecordedModel(folder);
   if (record.variants.length === 0) {
     throw new SetupError(
-      `${modelDir} is not a model folder: there is no onnx/model*.onnx in it`,
-      'give another --model',
+      `${modelDir} is not a model folder: it has no onnx/model.onnx and no onnx/model_NAME.onnx`,
+      'name a folder that holds config.json, tokenizer.json and onnx/',
     );
   }
   return record;
+}
+
+/**
+ * @param {string} path
+ * @returns {ModelRecord[]}
+ * @throws {SetupError} it cannot be used
+ */
+function readManifest(path) {
+  const bytes = readModelFile(path);
+  try {
+    return parseManifest(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new SetupError(
+      `${path} cannot be used: ${reason(cause)}`,
+      'restore it; models/manifest.toml of the repository shows the form',
+      cause,
+    );
+  }
 }
 
 /**
@@ -63,17 +91,18 @@ export function recordOf(modelDir) {
  */
 function unrecordedModel(folder) {
   const graphs = join(folder, 'onnx');
-  const files = kindOf(graphs) === 'folder' ? readdirSync(graphs).sort() : [];
+  const files = kindOf(graphs) === 'folder' ? readdirSync(graphs) : [];
+  const variants = files.flatMap((file) => {
+    const match = GRAPH_FILE.exec(file);
+    return match ? [{ dtype: match[1] ?? UNNAMED_VARIANT, file: `onnx/${file}`, eps: CAUTIOUS_EPS }] : [];
+  });
   return {
     name: basename(folder),
     folder,
     window: 512,
     overlap: 128,
     startToken: 0,
-    variants: files.flatMap((file) => {
-      const match = /^model_?(.*)\.onnx$/.exec(file);
-      return match ? [{ dtype: match[1] || 'full', file: `onnx/${file}`, eps: CAUTIOUS_EPS }] : [];
-    }),
+    variants: variants.sort((a, b) => (a.dtype < b.dtype ? -1 : 1)),
     sha256: new Map(),
   };
 }

@@ -116,6 +116,23 @@ export class Runner {
     }
   }
 
+  /**
+   * Sends a request that may be of any form, and waits for what ends it.
+   *
+   * @param {string} op
+   * @param {unknown} params
+   * @returns {Promise<string | null>} the code of the error, or null
+   */
+  async codeOf(op, params) {
+    const id = this.#nextId++;
+    this.write(`${JSON.stringify({ id, op, params })}\n`);
+    for (;;) {
+      const reply = await this.receive();
+      assert.equal(reply?.id, id, this.stderr);
+      if (!reply.progress) return reply.error?.code ?? null;
+    }
+  }
+
   /** @returns {Promise<string | undefined>} */
   #next() {
     return new Promise((resolve, reject) => {

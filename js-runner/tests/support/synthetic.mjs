@@ -38,6 +38,7 @@ export const lossyTokenizer = (() => {
   const byLength = tokens.map((text, id) => ({ text, id })).sort((a, b) => b.text.length - a.text.length);
   return {
     size: tokens.length,
+    has: (id) => id in tokens,
     encode: (text) => {
       const ids = [];
       let i = 0;

@@ -22,9 +22,8 @@ from llmzip.errors import (
     IoError,
     LlmzipError,
     ModelError,
-    SetupError,
 )
-from llmzip.files import input_file, output_file, standard_output
+from llmzip.files import input_file, keep_standard_error, output_file, standard_output
 from llmzip.signals import Interruption, check_interruption, interrupt_when_asked, was_interrupted
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from llmzip.container.layout import Preamble
     from llmzip.model.graph import GraphView, TensorInfo
     from llmzip.model.loader import LoadedModel
-    from llmzip.model.provenance import ModelRecord, Variant
+    from llmzip.model.manifest import ModelRecord, Variant
 
 
 class _Parser(argparse.ArgumentParser):
@@ -44,6 +43,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code."""
+    keep_standard_error()
     try:
         return _run(_parser().parse_args(arguments))
     except (Interruption, KeyboardInterrupt):
@@ -229,10 +229,6 @@ def _chosen_variant(options: argparse.Namespace) -> tuple[ModelRecord, Variant]:
 
     options.model = options.model or default_model_dir()
     record = record_of(options.model)
-    if not record.variants:
-        raise SetupError(
-            f"{options.model} is not a model folder: there is no onnx/model*.onnx in it", "give another --model"
-        )
     return record, record.variant(options.variant)
 
 
@@ -243,14 +239,17 @@ def _load(options: argparse.Namespace, record: ModelRecord, variant: Variant) ->
     model = load_variant(
         options.model, record, variant, SessionOptions(threads=options.threads), verify=options.verify_sha
     )
-    if options.verify_sha and variant.file not in record.sha256:
+    if not options.verify_sha:
+        # Whoever reads the log must see that nothing vouches for what follows.
+        _say(f"warning: --no-verify-sha: {model.model_path} was held to no SHA-256; it has {model.model_sha256}")
+    elif variant.file not in record.sha256:
         _say(f"note: no manifest knows {model.model_path}; its SHA-256 is {model.model_sha256}")
     return model
 
 
 def _load_for(options: argparse.Namespace, preamble: Preamble) -> LoadedModel:
     """The model that a container names. Raises `IntegrityError` when it is not in the folder."""
-    from llmzip.model.loader import load_model, record_of  # noqa: PLC0415
+    from llmzip.model.loader import CONFIG_FILE, load_model, record_of  # noqa: PLC0415
     from llmzip.model.provenance import default_model_dir, read_verified  # noqa: PLC0415
     from llmzip.model.session import SessionOptions  # noqa: PLC0415
 
@@ -263,12 +262,13 @@ def _load_for(options: argparse.Namespace, preamble: Preamble) -> LoadedModel:
     }
     for file, sha256 in there.items():
         if sha256 == needed:
-            return load_model(
-                options.model, file, SessionOptions(threads=options.threads), needed, preamble.tokenizer_sha256.hex()
-            )
+            # Whatever the manifest says of these two, the container's hashes are those that count.
+            tokenizer_sha256, config_sha256 = preamble.tokenizer_sha256.hex(), record.sha256.get(CONFIG_FILE)
+            settings = SessionOptions(threads=options.threads)
+            return load_model(options.model, file, settings, needed, tokenizer_sha256, config_sha256)
     raise IntegrityError(
         f"the container was made with the model of SHA-256 {needed}; in {options.model} there is "
-        + (", ".join(f"{file} {sha256}" for file, sha256 in there.items()) or "no model"),
+        + ", ".join(f"{file} {sha256}" for file, sha256 in there.items()),
         "name the folder of the right model with --model",
     )
 

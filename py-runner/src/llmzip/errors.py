@@ -28,7 +28,7 @@ class UsageError(LlmzipError):
 
 
 class SetupError(LlmzipError):
-    """Something that must be installed or present is not."""
+    """Something that must be installed or present is not, or a manifest cannot be used."""
 
     code = "setup"
     exit_code = 3
@@ -95,7 +95,7 @@ class DivergenceError(LlmzipError):
 
 
 class ModelError(LlmzipError):
-    """The graph cannot be driven, or its logits are not finite."""
+    """The graph, `config.json` or `tokenizer.json` cannot be used, or logits are not finite."""
 
     code = "model"
     exit_code = 1

@@ -1,18 +1,20 @@
-"""Files that appear whole or not at all. Owns temporary files and their renaming; looks into no content."""
+"""Files that appear whole or not at all, and the process's streams. Owns temporary files and their renaming; looks into no content."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO, cast
 
 from llmzip.errors import IoError, UsageError
 
 STDIO = "-"
+STDERR = 2
 
 
 def standard_input() -> BinaryIO:
@@ -27,6 +29,42 @@ def standard_output() -> TextIO:
     if sys.stdout is None:
         raise IoError("cannot write stdout: it is closed", "give it a file or a pipe")
     return sys.stdout
+
+
+class _Unfailing:
+    """A stream to talk to: that nobody hears is no failure."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def keep_standard_error() -> None:
+    """Make stderr a stream that can always be written to, whatever the process was started with.
+
+    A closed descriptor is opened, so that no other file gets its number: libraries write to it as well. What something else has put in
+    the place of `sys.stderr` stays.
+    """
+    if sys.stderr is not sys.__stderr__:
+        return
+    if sys.stderr is None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        if nowhere != STDERR:
+            os.dup2(nowhere, STDERR)
+            os.close(nowhere)
+        sys.stderr = os.fdopen(STDERR, "w", encoding="utf-8", closefd=False)
+    sys.stderr = cast("TextIO", _Unfailing(sys.stderr))
 
 
 @contextlib.contextmanager
@@ -59,6 +97,9 @@ def output_file(path: Path | str, *, overwrite: bool) -> Iterator[BinaryIO]:
     # A link keeps pointing to what it points to.
     target = Path(os.path.realpath(path))
     with _writing(path):
+        if target.is_symlink():
+            # Links that lead in a circle are what realpath cannot follow.
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         if target.exists() and not target.is_file() and not target.is_dir():
             with target.open("wb") as device:
                 yield device

@@ -13,7 +13,7 @@ TOKENIZER = SyntheticTokenizer()
 def check(plain: bytes, *runs: tuple[RunKind, int]) -> None:
     split = split_runs(plain, TOKENIZER)
     assert split.runs == [Run(*run) for run in runs]
-    assert join_runs(split.runs, split.ids, split.literals, TOKENIZER) == plain
+    assert join_runs(split.runs, split.ids, split.literals, TOKENIZER, len(plain)) == plain
 
 
 @given(
@@ -25,7 +25,7 @@ def check(plain: bytes, *runs: tuple[RunKind, int]) -> None:
 )
 def test_any_bytes_come_back(plain: bytes) -> None:
     split = split_runs(plain, TOKENIZER)
-    assert join_runs(split.runs, split.ids, split.literals, TOKENIZER) == plain
+    assert join_runs(split.runs, split.ids, split.literals, TOKENIZER, len(plain)) == plain
     assert sum(run.length for run in split.runs if run.kind == TEXT) == len(split.ids)
     assert sum(run.length for run in split.runs if run.kind == LITERAL) == len(split.literals)
     assert all(run.length for run in split.runs)
@@ -100,3 +100,10 @@ class Everything:
 def test_long_text_needs_no_deep_matching() -> None:
     plain = "aé€😀".encode() * 200_000
     assert split_runs(plain, Everything()).runs == [Run(TEXT, 1)]
+
+
+def test_joining_stops_beyond_the_limit() -> None:
+    runs = [Run(TEXT, 2), Run(LITERAL, 1), Run(TEXT, 2)]
+    ids = TOKENIZER.encode("abcd")
+    assert join_runs(runs, ids, b"-", TOKENIZER, 5) == b"ab-cd"
+    assert join_runs(runs, ids, b"-", TOKENIZER, 1) == b"ab"

@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from llmzip.errors import InternalError, ModelError, UnsupportedError, UsageError, VocabularyError
+from llmzip.errors import ModelError, UnsupportedError, UsageError, VocabularyError
 from llmzip.model.context import ContextPolicy, Plan, rows_of_known_tokens
 from llmzip.model.exactness import Exactness
 from llmzip.model.graph import BatchPolicy, TensorInfo, has_external_data
@@ -194,8 +194,17 @@ def test_a_failing_pass_names_itself() -> None:
         session.feed(np.array([[VOCAB]]))
 
 
+def test_another_vocabulary_is_refused_even_where_the_graph_leaves_it_open() -> None:
+    session = open_graph(Traits(vocab="vocabulary"))
+    # ONNX Runtime infers the width of this graph; of others it cannot.
+    session.vocab_size = VOCAB + 1
+    session.reset(1)
+    with pytest.raises(VocabularyError, match=f"predicts {VOCAB} tokens, .* vocab_size of {VOCAB + 1}"):
+        session.feed(np.array([[1]]))
+
+
 def test_a_static_graph_refuses_lanes_at_once() -> None:
-    with pytest.raises(InternalError, match="input_ids is fixed at 1"):
+    with pytest.raises(UnsupportedError, match=r"one lane at a time, not 2: .* input_ids is fixed at 1"):
         open_graph(Traits(batch=1)).reset(2)
 
 
@@ -205,7 +214,7 @@ def test_unknown_settings() -> None:
             open_graph(Traits(), threads=threads)
     with pytest.raises(UnsupportedError, match="provider 'cuda'"):
         open_graph(Traits(), provider="cuda")
-    with pytest.raises(UnsupportedError, match="optimization 'most'"):
+    with pytest.raises(UsageError, match="optimization 'most'"):
         open_graph(Traits(), graph_optimization="most")
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from llmzip.container.runs import join_runs, split_runs
-from llmzip.errors import UsageError, VocabularyError
+from llmzip.errors import ModelError
 from llmzip.model.tokenizer import Tokenizer
 from support.paths import SMOLLM2, TINY
 
@@ -35,7 +35,7 @@ def test_the_sequence_is_a_token_a_character(tokenizer: Tokenizer) -> None:
 def test_awkward_text_comes_back(tokenizer: Tokenizer, text: str) -> None:
     plain = text.encode()
     split = split_runs(plain, tokenizer)
-    assert join_runs(split.runs, split.ids, split.literals, tokenizer) == plain
+    assert join_runs(split.runs, split.ids, split.literals, tokenizer, len(plain)) == plain
 
 
 def test_special_tokens_are_recognised_kept_and_not_added(tokenizer: Tokenizer) -> None:
@@ -48,16 +48,17 @@ def test_every_byte_comes_back(tokenizer: Tokenizer) -> None:
     for byte in range(256):
         for plain in (bytes([byte]), b"a" + bytes([byte, byte]) + b" b"):
             split = split_runs(plain, tokenizer)
-            assert join_runs(split.runs, split.ids, split.literals, tokenizer) == plain
+            assert join_runs(split.runs, split.ids, split.literals, tokenizer, len(plain)) == plain
 
 
-def test_ids_that_are_not_the_tokenizer_s(tokenizer: Tokenizer) -> None:
-    for wrong in (-1, tokenizer.size):
-        with pytest.raises(UsageError, match=f"id {wrong} is not in"):
-            tokenizer.decode([5, wrong])
+def test_an_id_without_a_token_stands_for_nothing(tokenizer: Tokenizer) -> None:
+    for wrong in (-1, tokenizer.size, 1 << 60):
+        assert not tokenizer.has(wrong)
+        assert tokenizer.decode([5, wrong]) == tokenizer.decode([5])
+    assert all(tokenizer.has(token) for token in tokenizer.encode(SEQUENCE))
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b"[1]"])
 def test_what_is_no_tokenizer(content: bytes) -> None:
-    with pytest.raises(VocabularyError):
+    with pytest.raises(ModelError, match=r"tokenizer\.json is not a tokenizer"):
         Tokenizer(content)

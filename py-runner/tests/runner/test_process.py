@@ -93,7 +93,7 @@ def test_logprobs_are_the_bits_of_the_graph(runner: RunnerProcess, tmp_path: Pat
     ("op", "params", "code", "text"),
     [
         ("dance", {}, "unsupported", "no operation 'dance'"),
-        ("hello", {"protocol": 2}, "unsupported", "protocol 2"),
+        ("hello", {"protocol": 2}, "usage", "protocol 2"),
         ("hello", {}, "usage", "'protocol' is missing"),
         ("hello", {"protocol": 1, "more": 1}, "usage", "no parameter 'more'"),
         ("hello", [], "usage", "params is not an object"),
@@ -101,7 +101,7 @@ def test_logprobs_are_the_bits_of_the_graph(runner: RunnerProcess, tmp_path: Pat
         ("tokenize", {"text": "\ud800"}, "usage", "lone surrogate"),
         ("detokenize", {"ids": [1.0]}, "usage", "'ids' is not a list of whole numbers"),
         ("detokenize", {"ids": [True]}, "usage", "'ids' is not a list of whole numbers"),
-        ("detokenize", {"ids": [1536]}, "usage", "id 1536 is not in the tokenizer's"),
+        ("detokenize", {"ids": [1536]}, "usage", "no token of id 1536"),
         ("logprobs", {"ids": [1536]}, "usage", "missing"),
         ("compress", {"eps": "1e-13"}, "usage", "eps is '1e-13'"),
         (

@@ -10,5 +10,7 @@ TINY = REPOSITORY / "models" / "tiny"
 TINY_VARIANTS = [variant.dtype for variant in record_of(TINY).variants]
 GOLDEN = REPOSITORY / "golden"
 SCHEMAS = REPOSITORY / "harness" / "schemas" / "protocol.json"
+# Tables that the tests of all three languages read.
+CASES = REPOSITORY / "harness" / "tests" / "cases"
 # Not part of a clone.
 SMOLLM2 = REPOSITORY.parent / "shared" / "smollm2"

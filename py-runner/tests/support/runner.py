@@ -80,6 +80,16 @@ class RunnerProcess:
         assert error["hint"]
         return error
 
+    def code_of(self, op: str, params: object) -> str | None:
+        """Send a request that may be of any form; the code of the error that it ends with, or None."""
+        self._id += 1
+        self.send(json.dumps({"id": self._id, "op": op, "params": params}).encode() + b"\n")
+        while "progress" in (reply := self.reply()):
+            pass
+        assert reply["id"] == self._id
+        code: str | None = reply["error"]["code"] if "error" in reply else None
+        return code
+
     def load_tiny(self, dtype: str = "q4f16", **changes: Any) -> dict[str, Any]:
         return self.ask("load", **(load_params(dtype) | changes))
 

@@ -64,6 +64,27 @@ fn progress_counts_tokens_and_can_end_the_work() {
 }
 
 #[test]
+fn progress_does_not_go_back_after_a_frame_that_is_stored_after_all() {
+    let mut seen = Vec::new();
+    let mut note = |progress: Progress| {
+        seen.push(progress.done);
+        Ok(())
+    };
+    // Frames of four bytes are shorter stored, whatever was made of their tokens.
+    let options = CompressOptions {
+        frame_bytes: 4,
+        ..options()
+    };
+    let source = &mut SyntheticModel::new();
+    let summary = compress(PROSE.as_bytes(), Vec::new(), source, &ToyTokenizer, &options, &mut note).unwrap();
+    assert!(
+        seen.iter().zip(1..).all(|(&done, expected)| done == expected),
+        "{seen:?}"
+    );
+    assert_eq!((seen.len(), summary.tokens), (PROSE.len(), 0));
+}
+
+#[test]
 fn failing_inputs_and_outputs_are_io_errors() {
     struct Broken;
     impl Read for Broken {

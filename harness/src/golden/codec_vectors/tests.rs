@@ -9,7 +9,7 @@ fn the_committed_vectors_are_what_the_codec_makes_now() {
     let committed = std::fs::read_to_string(&path).unwrap();
     assert!(
         made == committed,
-        "golden/codec/vectors.json differs from what the codec makes (`llmzip golden write --codec` replaces it), first in: {:?}",
+        "golden/codec/vectors.json differs from what the codec makes (`cargo run -- golden write --codec` replaces it), first in: {:?}",
         std::iter::zip(made.lines(), committed.lines()).find(|(made, committed)| made != committed)
     );
 }

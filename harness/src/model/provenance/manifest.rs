@@ -93,7 +93,7 @@ impl Manifest {
         let folder = file.parent().unwrap_or(Path::new("")).to_owned();
         Self::parse(&text, folder).map_err(|reason| {
             Error::new(ErrorCode::Setup, format!("{} cannot be used: {reason}", file.display()))
-                .with_hint("restore the manifest from the repository")
+                .with_hint("restore it; models/manifest.toml of the repository shows the form")
         })
     }
 
@@ -130,6 +130,15 @@ impl Manifest {
     }
 }
 
+/// Whether a path, with `/` between its parts, stays in the folder that it is relative to.
+#[must_use]
+pub fn is_inside(path: &str) -> bool {
+    let normal = |part: Component<'_>| matches!(part, Component::Normal(_));
+    Path::new(path).components().all(normal)
+        && !path.contains('\\')
+        && !path.split('/').any(|part| ["", ".", ".."].contains(&part))
+}
+
 impl ModelRecord {
     /// The SHA-256 that a file must have, where the manifest knows it.
     #[must_use]
@@ -144,10 +153,7 @@ impl ModelRecord {
             .map(|file| &file.path)
             .chain(self.variants.iter().map(|variant| &variant.file));
         for path in paths.chain([&self.folder, &self.tokenizer]) {
-            let inside = Path::new(path)
-                .components()
-                .all(|part| matches!(part, Component::Normal(_)));
-            if path.is_empty() || !inside || path.contains('\\') {
+            if !is_inside(path) {
                 return Err(format!("{path:?} is not a path inside its folder"));
             }
         }

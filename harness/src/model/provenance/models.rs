@@ -98,12 +98,17 @@ impl Models {
     /// a model of unknown hashes, its variants being `onnx/model_VARIANT.onnx`.
     ///
     /// # Errors
-    /// `usage` when there is no such model; `io` when the folder cannot be read; `setup` when the manifest beside it cannot be used.
+    /// `usage` when there is no such model; `setup` when the folder is not a model's, or the manifest beside it cannot be used;
+    /// `io` when the folder cannot be read.
     pub fn variants_of(&self, name_or_folder: &str) -> Result<Vec<ModelChoice>> {
         self.variants(name_or_folder)
             .or_else(|unknown| match Path::new(name_or_folder).canonicalize() {
                 Ok(folder) if folder.is_dir() => self.of_folder(&folder),
                 _ => Err(unknown),
+            })
+            .and_then(|choices| match choices.is_empty() {
+                false => Ok(choices),
+                true => Err(no_graphs(name_or_folder)),
             })
     }
 
@@ -128,7 +133,7 @@ impl Models {
         let chosen = chosen.cloned().ok_or_else(|| {
             let message = format!(
                 "the model {name_or_folder} has no variant {}",
-                variant.unwrap_or("at all")
+                variant.unwrap_or_default()
             );
             Error::new(ErrorCode::Usage, message).with_hint(format!("its variants are: {known}"))
         })?;
@@ -166,10 +171,10 @@ impl Models {
             return Ok(choices);
         }
         let onnx = folder.join("onnx");
-        let entries = std::fs::read_dir(&onnx).map_err(|error| {
-            Error::io("read the folder", &onnx, &error)
-                .with_hint("a model folder holds config.json, tokenizer.json and onnx/")
-        })?;
+        if !onnx.is_dir() {
+            return Ok(Vec::new());
+        }
+        let entries = std::fs::read_dir(&onnx).map_err(|error| Error::io("read the folder", &onnx, &error))?;
         let mut choices = entries
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .filter_map(|file| unknown_choice(folder, &file))
@@ -192,6 +197,11 @@ impl Models {
         };
         Error::new(ErrorCode::Usage, format!("there is no model {name}")).with_hint(hint)
     }
+}
+
+fn no_graphs(model: &str) -> Error {
+    let message = format!("{model} is not a model folder: it has no onnx/model.onnx and no onnx/model_NAME.onnx");
+    Error::new(ErrorCode::Setup, message).with_hint("name a folder that holds config.json, tokenizer.json and onnx/")
 }
 
 /// The variants of a folder of the manifest.
@@ -223,14 +233,18 @@ fn choice(manifest: &Manifest, model: &ModelRecord, variant: &Variant) -> ModelC
     }
 }
 
-/// A file `model_VARIANT.onnx` in the `onnx/` of a folder that the manifest does not know.
+/// A file `model_VARIANT.onnx`, or `model.onnx`, in the `onnx/` of a folder that the manifest does not know.
 fn unknown_choice(folder: &Path, file: &str) -> Option<ModelChoice> {
-    let stem = file.strip_suffix(".onnx")?.strip_prefix("model")?;
+    let variant = match file.strip_prefix("model")?.strip_suffix(".onnx")? {
+        // As transformers.js names the graph that has no suffix.
+        "" => "fp32",
+        suffix => suffix.strip_prefix('_').filter(|name| !name.is_empty())?,
+    };
     Some(ModelChoice {
         name: folder.file_name()?.to_string_lossy().into_owned(),
         model_dir: folder.to_owned(),
         model_file: format!("onnx/{file}"),
-        variant: stem.strip_prefix('_').unwrap_or("fp32").to_owned(),
+        variant: variant.to_owned(),
         model_sha256: None,
         tokenizer_sha256: None,
         config_sha256: None,

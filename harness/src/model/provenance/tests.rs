@@ -169,6 +169,38 @@ fn a_folder_outside_the_manifest_is_a_model_of_unknown_hashes() {
     assert_eq!(models.choose("nowhere", None).unwrap_err().code, ErrorCode::Usage);
 }
 
+/// The table is for all three languages.
+#[test]
+fn the_variants_of_a_folder_are_named_by_their_files() {
+    #[derive(Deserialize)]
+    struct Case {
+        files: Vec<String>,
+        variants: Vec<String>,
+        default: String,
+    }
+    let cases: Vec<Case> = serde_json::from_str(include_str!("../../../tests/cases/variants.json")).unwrap();
+    for case in cases {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("onnx")).unwrap();
+        for file in &case.files {
+            std::fs::write(folder.path().join("onnx").join(file), "").unwrap();
+        }
+        let (models, name) = (Models::default(), folder.path().to_str().unwrap());
+        let found = models
+            .variants_of(name)
+            .unwrap()
+            .into_iter()
+            .map(|choice| choice.variant);
+        assert_eq!(found.collect::<Vec<_>>(), case.variants, "{:?}", case.files);
+        assert_eq!(
+            models.choose(name, None).unwrap().variant,
+            case.default,
+            "{:?}",
+            case.files
+        );
+    }
+}
+
 #[test]
 fn a_folder_is_held_to_the_manifest_beside_it() {
     let (folder, _) = on_disk();

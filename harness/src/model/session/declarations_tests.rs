@@ -228,16 +228,28 @@ fn what_cannot_be_driven_is_refused() {
 }
 
 #[test]
-fn a_graph_of_fixed_length_takes_whole_runs_only() {
+fn a_graph_that_takes_one_id_at_a_time_is_fed_so() {
     let declarations = Declarations {
-        length: "2",
+        length: "1",
         ..Declarations::default()
     };
     let Some(session) = load(&declarations) else { return };
-    let mut session = session.unwrap();
-    check_rows(&mut session, &declarations, &[&[3, 1, 4, 1], &[5, 2, 6, 5]], 4);
-    session.reset(1).unwrap();
-    assert_eq!(session.feed(&[1, 2, 3], 3).unwrap_err().code, ErrorCode::Model);
+    check_rows(&mut session.unwrap(), &declarations, &[&[3, 1, 4, 1], &[5, 2, 6, 5]], 4);
+}
+
+#[test]
+fn a_graph_of_another_fixed_length_is_refused() {
+    for length in ["0", "2"] {
+        let declarations = Declarations {
+            length,
+            ..Declarations::default()
+        };
+        let Some(session) = load(&declarations) else { return };
+        let error = session.unwrap_err();
+        assert_eq!(error.code, ErrorCode::Model);
+        let expected = format!("the graph takes {length} ids at once, neither one nor any number");
+        assert_eq!(error.message, expected);
+    }
 }
 
 #[test]

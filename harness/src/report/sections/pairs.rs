@@ -2,7 +2,8 @@
 
 use super::{Section, Tone, class_name, difference, header, plain, toned};
 use crate::compare::classes::PairVerdict;
-use crate::report::Report;
+use crate::compare::stats::Divergence;
+use crate::report::{PairEntry, Report};
 
 pub fn pairs(report: &Report) -> Section {
     let rows = report.pairs.iter().map(|pair| {
@@ -25,24 +26,7 @@ pub fn pairs(report: &Report) -> Section {
     });
     let mut remarks = Vec::new();
     for pair in &report.pairs {
-        let place = match (pair.verdict, pair.stats.first_divergence, pair.stats.worst) {
-            (PairVerdict::Diverged, Some(first), worst) => Some(format!(
-                "first differs at position {}, token {} ({:e} and {:e}){}; {} and {} values are not finite; smallest tolerance that passes: {}",
-                first.place.position,
-                first.place.token,
-                first.left,
-                first.right,
-                worst.map_or_else(String::new, |w| format!(
-                    ", most at position {}, token {}",
-                    w.position, w.token
-                )),
-                pair.stats.left_not_finite,
-                pair.stats.right_not_finite,
-                difference(pair.stats.smallest_tolerance),
-            )),
-            _ => None,
-        };
-        for text in place.iter().chain(&pair.notes) {
+        for text in reason(pair).iter().chain(&pair.notes) {
             remarks.push(format!(
                 "{} {} ~ {} ({}): {text}",
                 pair.model, pair.left, pair.right, pair.plan
@@ -64,4 +48,35 @@ pub fn pairs(report: &Report) -> Section {
         rows: rows.collect(),
         remarks,
     }
+}
+
+/// Why a pair diverged, and where; nothing for one that did not.
+pub fn reason(pair: &PairEntry) -> Option<String> {
+    if pair.verdict != PairVerdict::Diverged {
+        return None;
+    }
+    let stats = &pair.stats;
+    let mut words = match &stats.first_divergence {
+        Some(Divergence { place, left, right }) => format!(
+            "first differs at position {}, token {} ({left:e} and {right:e})",
+            place.position, place.token
+        ),
+        None => format!(
+            "all logits have the same bits, the log-probs of coded tokens differ by up to {}",
+            difference(stats.coded_max_abs)
+        ),
+    };
+    if let Some(worst) = stats.worst {
+        words += &format!(", most at position {}, token {}", worst.position, worst.token);
+    }
+    let (left, right) = (stats.left_not_finite, stats.right_not_finite);
+    words += &format!("; {left} and {right} values are not finite");
+    words += &match left + right {
+        0 => format!(
+            "; smallest tolerance that passes: {}",
+            difference(stats.smallest_tolerance)
+        ),
+        _ => "; no tolerance passes".to_owned(),
+    };
+    Some(words)
 }

@@ -76,6 +76,7 @@ export async function compress(plain, write, model, settings, progress = noProgr
   let containerBytes = 0;
   let streamBytes = 0;
   let entropyBits = 0;
+  let rows = 0;
   /** @param {Uint8Array} bytes */
   const writeCounted = async (bytes) => {
     containerBytes += bytes.length;
@@ -83,7 +84,9 @@ export async function compress(plain, write, model, settings, progress = noProgr
   };
   await writeCounted(writePreamble(preambleOf(model, eps, policy)));
   for await (const piece of cutFrames(plain, frameBytes)) {
-    const coded = await codeFrame(piece, model, policy, lanes, epsValue(eps), shifted(progress, sums.tokens));
+    const coded = await codeFrame(piece, model, policy, lanes, epsValue(eps), shifted(progress, rows));
+    // Also of a frame that is stored after all: progress must not go back.
+    rows += coded?.ids.length ?? 0;
     const stored = writeStoredFrame(piece);
     if (coded !== undefined && coded.bytes.length < stored.length) {
       streamBytes += coded.streamBytes;

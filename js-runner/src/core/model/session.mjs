@@ -7,7 +7,7 @@
  */
 
 import { Tensor } from 'onnxruntime-common';
-import { ModelError } from '../errors.mjs';
+import { ModelError, UnsupportedError, VocabularyError } from '../errors.mjs';
 
 /** @typedef {import('./exactness.mjs').Exactness} Exactness */
 /** @typedef {import('./signature.mjs').Signature} Signature */
@@ -57,10 +57,16 @@ export class SessionSource {
     this.reset(1);
   }
 
-  /** @param {number} batch */
+  /**
+   * @param {number} batch
+   * @throws {UnsupportedError} the graph takes no batch
+   */
   reset(batch) {
     if (batch > 1 && !this.allowsBatch) {
-      throw new ModelError(`the graph takes one lane, not ${batch}`, this.#signature.batchPolicy.reason);
+      throw new UnsupportedError(
+        `the graph takes one lane at a time, not ${batch}: ${this.#signature.batchPolicy.reason}`,
+        'run the lanes one after another',
+      );
     }
     this.#batch = batch;
     this.#past = 0;
@@ -153,6 +159,12 @@ export class SessionSource {
   #logitsData(length) {
     const { data, dims } = /** @type {Tensor} */ (this.#logits);
     const expected = [this.#batch, length, this.vocabSize];
+    if (dims.length === 3 && dims[0] === this.#batch && dims[1] === length && dims[2] !== this.vocabSize) {
+      throw new VocabularyError(
+        `the graph predicts ${dims[2]} tokens, config.json has a vocab_size of ${this.vocabSize}`,
+        'take graph and config.json from the same model',
+      );
+    }
     if (dims.length !== 3 || expected.some((size, axis) => dims[axis] !== size)) {
       throw new ModelError(
         `the graph gives logits of [${dims}], [${expected}] were due`,

@@ -33,7 +33,8 @@
  *
  * @typedef {object} TextTokenizer
  * @property {(text: string) => number[]} encode adds no special tokens, recognises special-token text
- * @property {(ids: ArrayLike<number>) => string} decode keeps special tokens and does not clean up spaces
+ * @property {(ids: ArrayLike<number>) => string} decode keeps special tokens and does not clean up spaces; an id without a token
+ *   stands for nothing
  */
 
 /**

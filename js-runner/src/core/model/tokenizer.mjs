@@ -7,12 +7,12 @@
  * @module
  */
 
-import { SetupError, UsageError } from '../errors.mjs';
+import { ModelError, UsageError } from '../errors.mjs';
 
 /**
- * A model's tokenizer; `size` is its largest id, plus 1.
+ * A model's tokenizer; `size` is its largest id, plus 1, and `has` tells whether there is a token of an id: below `size` there may be gaps.
  *
- * @typedef {import('./source.mjs').TextTokenizer & { size: number }} Tokenizer
+ * @typedef {import('./source.mjs').TextTokenizer & { size: number, has: (id: number) => boolean }} Tokenizer
  */
 
 /**
@@ -36,7 +36,15 @@ const BYTE_LEVEL_PIECES =
  * @returns {any}
  */
 export function alignTokenizer(json) {
-  return { ...json, pre_tokenizer: alignPreTokenizer(json.pre_tokenizer, symbolsWithoutToken(json.model)) };
+  return {
+    // The original may leave these out.
+    normalizer: null,
+    post_processor: null,
+    decoder: null,
+    added_tokens: [],
+    ...json,
+    pre_tokenizer: alignPreTokenizer(json.pre_tokenizer ?? null, symbolsWithoutToken(json.model)),
+  };
 }
 
 /**
@@ -103,37 +111,38 @@ function split(regex) {
 }
 
 /**
- * The largest id of a tokenizer.json, plus 1.
+ * The ids of a tokenizer.json that have a token.
  *
  * @param {any} json the parsed file
- * @returns {number}
- * @throws {SetupError} it lists no tokens
+ * @returns {Set<number>}
+ * @throws {ModelError} it lists no tokens
  */
-export function tokenizerSize(json) {
-  let largest = -1;
-  for (const id of Object.values(json.model?.vocab ?? {})) largest = Math.max(largest, Number(id));
-  for (const { id } of json.added_tokens ?? []) largest = Math.max(largest, Number(id));
-  if (!Number.isInteger(largest) || largest < 0) {
-    throw new SetupError(
-      'tokenizer.json lists no tokens with ids',
-      'get the tokenizer again from where the model was made',
+export function tokenIds(json) {
+  const ids = new Set(Object.values(json.model?.vocab ?? {}).map(Number));
+  for (const { id } of json.added_tokens ?? []) ids.add(Number(id));
+  if (ids.size === 0 || ![...ids].every((id) => Number.isInteger(id) && id >= 0)) {
+    throw new ModelError(
+      'tokenizer.json is not a tokenizer: it has no tokens with ids',
+      'take the tokenizer.json that belongs to the model',
     );
   }
-  return largest + 1;
+  return ids;
 }
 
 /**
  * @param {PreTrainedTokenizer} tokenizer
- * @param {number} size
+ * @param {Set<number>} known the ids that have a token
  * @returns {Tokenizer}
  */
-export function wrapTokenizer(tokenizer, size) {
+export function wrapTokenizer(tokenizer, known) {
   return {
-    size,
+    size: [...known].reduce((largest, id) => Math.max(largest, id), -1) + 1,
+    has: (id) => known.has(id),
     encode: (text) => tokenizer.encode(text, { add_special_tokens: false }),
     decode: (ids) => {
-      if (ids.length === 0) return '';
-      return tokenizer.decode(Array.from(ids), { skip_special_tokens: false, clean_up_tokenization_spaces: false });
+      const tokens = Array.from(ids).filter((id) => known.has(id));
+      if (tokens.length === 0) return '';
+      return tokenizer.decode(tokens, { skip_special_tokens: false, clean_up_tokenization_spaces: false });
     },
   };
 }

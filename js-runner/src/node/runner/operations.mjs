@@ -71,7 +71,7 @@ export class Operations {
     const protocol = params.integer('protocol');
     params.checkAllAsked();
     if (protocol !== PROTOCOL) {
-      throw new UnsupportedError(`protocol ${protocol} is not known`, `this runner speaks protocol ${PROTOCOL}`);
+      throw new UsageError(`protocol ${protocol} is not known`, `this runner speaks protocol ${PROTOCOL}`);
     }
     return { protocol: PROTOCOL, name: NAME, ops: [...this.#operations.keys()], fingerprint: fingerprint() };
   }
@@ -80,7 +80,7 @@ export class Operations {
   async #load(params) {
     const modelDir = params.path('model_dir');
     const modelFile = params.text('model_file');
-    const expected = { model: params.text('model_sha256'), tokenizer: params.text('tokenizer_sha256') };
+    const expected = { model: params.sha256('model_sha256'), tokenizer: params.sha256('tokenizer_sha256') };
     const settings = {
       threads: params.integer('threads', 1, MAX_THREADS),
       provider: params.text('provider'),
@@ -120,7 +120,10 @@ export class Operations {
     const ids = params.ids('ids');
     params.checkAllAsked();
     const { tokenizer } = this.#loaded();
-    checkIds(ids, tokenizer.size);
+    const unknown = ids.find((id) => !tokenizer.has(id));
+    if (unknown !== undefined) {
+      throw new UsageError(`the tokenizer has no token of id ${unknown}`, 'give ids that `tokenize` gave');
+    }
     return { text: tokenizer.decode(ids) };
   }
 

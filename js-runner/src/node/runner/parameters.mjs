@@ -62,6 +62,18 @@ export class Parameters {
   }
 
   /**
+   * A SHA-256 in lower-case hexadecimal.
+   *
+   * @param {string} name
+   * @returns {string}
+   */
+  sha256(name) {
+    const value = this.text(name);
+    if (!/^[0-9a-f]{64}$/.test(value)) throw this.#wrong(name, 'a SHA-256 of 64 lower-case hex digits');
+    return value;
+  }
+
+  /**
    * An absolute path.
    *
    * @param {string} name

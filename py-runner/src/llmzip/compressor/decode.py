@@ -20,7 +20,7 @@ from llmzip.compressor.progress import PROGRESS_ROWS, Progress, no_progress, shi
 from llmzip.container.bytes import ByteReader
 from llmzip.container.layout import CodedFrame, End, Preamble, read_frame, read_preamble
 from llmzip.container.runs import join_runs
-from llmzip.errors import DivergenceError, FormatError, IntegrityError, UsageError, VocabularyError
+from llmzip.errors import DivergenceError, FormatError, IntegrityError, VocabularyError
 from llmzip.model.context import ContextPolicy, decode_in_lockstep
 from llmzip.model.exactness import require_exact
 from llmzip.model.source import Ids, LanguageModel, Logits
@@ -142,10 +142,7 @@ def _decode_ids(frame: CodedFrame, preamble: Preamble, model: LanguageModel, pro
 
 
 def _join_frame(frame: CodedFrame, ids: Ids, preamble: Preamble, model: LanguageModel) -> bytes:
-    try:
-        piece = join_runs(frame.all_runs, ids.tolist(), frame.literals, model.tokenizer)
-    except UsageError as error:
-        raise _divergence(str(error), preamble, model) from error
+    piece = join_runs(frame.all_runs, ids.tolist(), frame.literals, model.tokenizer, frame.plain_length)
     if len(piece) != frame.plain_length or zlib.crc32(piece) != frame.plain_crc32:
         raise _divergence("the decoded bytes are not the frame's: length or crc32 differ", preamble, model)
     return piece

@@ -93,13 +93,15 @@ def compress(
         model.fingerprint,
     )
     plain_hash, tokens_hash = hashlib.sha256(), hashlib.sha256()
-    plain_bytes = stream_bytes = tokens = 0
+    plain_bytes = stream_bytes = tokens = rows = 0
     entropy = 0.0
     written = write(container, preamble.to_bytes())
     for piece in cut_frames(plain, settings.frame_bytes):
         plain_hash.update(piece)
         plain_bytes += len(piece)
-        coded = _code_frame(piece, model, settings, shifted(progress, tokens))
+        coded = _code_frame(piece, model, settings, shifted(progress, rows))
+        # Also of a frame that is stored after all: progress must not go back.
+        rows += len(coded.ids) if coded else 0
         stored = StoredFrame(piece).to_bytes()
         if coded is None or len(coded.content) >= len(stored):
             written += write(container, stored)

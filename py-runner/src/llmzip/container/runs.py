@@ -46,11 +46,13 @@ def split_runs(plain: bytes, tokenizer: TextTokenizer) -> Split:
     return Split(runs, ids, bytes(literals))
 
 
-def join_runs(runs: list[Run], ids: list[int], literals: bytes, tokenizer: TextTokenizer) -> bytes:
-    """The plain bytes of runs."""
+def join_runs(runs: list[Run], ids: list[int], literals: bytes, tokenizer: TextTokenizer, limit: int) -> bytes:
+    """The plain bytes of runs, or the first of them: no run is decoded once there are more than `limit` bytes."""
     out = bytearray()
     token = byte = 0
     for run in runs:
+        if len(out) > limit:
+            break
         if run.kind == RunKind.TEXT:
             out += tokenizer.decode(ids[token : token + run.length]).encode("utf-8")
             token += run.length

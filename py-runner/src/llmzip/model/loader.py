@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from llmzip.errors import ModelError, VocabularyError
+from llmzip.errors import ModelError, SetupError, UsageError, VocabularyError
 from llmzip.model.graph import GraphView
-from llmzip.model.provenance import ModelRecord, Variant, find_record, read_verified
+from llmzip.model.manifest import ModelRecord, Variant
+from llmzip.model.provenance import find_record, read_verified
 from llmzip.model.session import Session, SessionOptions, container_fingerprint
 from llmzip.model.source import LanguageModel
 from llmzip.model.tokenizer import Tokenizer
 
 TOKENIZER_FILE = "tokenizer.json"
 CONFIG_FILE = "config.json"
+GRAPH_FILE = re.compile(r"model(?:_(.+))?\.onnx")
+# As transformers.js names the graph that has no suffix.
+UNNAMED_VARIANT = "fp32"
 # For a graph that no manifest knows: wide enough for activations in half precision.
 CAUTIOUS_EPS = "2e-2"
 
@@ -80,14 +85,23 @@ def load_variant(
 
 def unrecorded_model(model_dir: Path) -> ModelRecord:
     """A record of what lies in a folder that no manifest knows: every graph in `onnx/`, without a hash."""
-    files = sorted((model_dir / "onnx").glob("model*.onnx")) if (model_dir / "onnx").is_dir() else []
-    variants = tuple(
-        Variant(path.stem.removeprefix("model").removeprefix("_") or "full", f"onnx/{path.name}", CAUTIOUS_EPS)
-        for path in files
-    )
-    return ModelRecord(model_dir.name, variants=variants)
+    names = [path.name for path in (model_dir / "onnx").iterdir()] if (model_dir / "onnx").is_dir() else []
+    found = [match for match in map(GRAPH_FILE.fullmatch, names) if match]
+    variants = [Variant(match[1] or UNNAMED_VARIANT, f"onnx/{match[0]}", CAUTIOUS_EPS) for match in found]
+    return ModelRecord(model_dir.name, variants=tuple(sorted(variants, key=lambda variant: variant.dtype)))
 
 
 def record_of(model_dir: Path) -> ModelRecord:
-    """The manifest's record of a model folder, or one made from what lies there."""
-    return find_record(model_dir) or unrecorded_model(model_dir)
+    """The manifest's record of a model folder, or one made from what lies there.
+
+    Raises `UsageError` when there is no such folder, `SetupError` when it is not a model's, or the manifest beside it cannot be used.
+    """
+    hint = "name a folder that holds config.json, tokenizer.json and onnx/"
+    if not model_dir.is_dir():
+        raise UsageError(f"there is no model folder {model_dir}", hint)
+    record = find_record(model_dir) or unrecorded_model(model_dir)
+    if not record.variants:
+        raise SetupError(
+            f"{model_dir} is not a model folder: it has no onnx/model.onnx and no onnx/model_NAME.onnx", hint
+        )
+    return record

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from llmzip.errors import InternalError, ModelError, UnsupportedError, UsageError
+from llmzip.errors import ModelError, UnsupportedError, UsageError, VocabularyError
 from llmzip.model.exactness import RULES_VERSION, Exactness
 from llmzip.model.graph import GraphView, graph_exactness, has_external_data, opset_and_ops, tensor_info
 from llmzip.model.signature import IDS, LOGITS, MASK, POSITIONS, read_signature
@@ -57,7 +57,7 @@ class Session:
     """A graph from the content of a model file and of its `config.json`; a `LogitsSource`.
 
     Raises `ModelError` when the graph cannot be driven, `VocabularyError` when its vocabulary is not `config.json`'s,
-    `UnsupportedError` for settings that are not known.
+    `UsageError` for settings that are none, `UnsupportedError` for a provider that is not here.
     """
 
     def __init__(self, content: bytes, config: dict[str, Any], settings: SessionOptions) -> None:
@@ -84,10 +84,14 @@ class Session:
         return self.signature.batch_policy.batch == "dynamic"
 
     def reset(self, batch: int) -> None:
-        """Empty the cache; the next pass has `batch` lanes and starts at position 0."""
+        """Empty the cache; the next pass has `batch` lanes and starts at position 0.
+
+        Raises `UnsupportedError` where more than one lane is not allowed.
+        """
         if batch != 1 and not self.allows_batch:
-            raise InternalError(
-                f"{batch} lanes were asked of a graph that allows one: {self.signature.batch_policy.reason}"
+            raise UnsupportedError(
+                f"the graph takes one lane at a time, not {batch}: {self.signature.batch_policy.reason}",
+                "run the lanes one after another",
             )
         self._cache = {cache.name: np.zeros((batch, *cache.shape[1:]), cache.type) for cache in self.signature.caches}
         self._length = 0
@@ -97,7 +101,10 @@ class Session:
         self._cache = {name: np.ascontiguousarray(value[:batch]) for name, value in self._cache.items()}
 
     def feed(self, ids: Ids) -> Logits:
-        """Feed `[batch, n]` ids after what the cache holds; the logits after each, `[batch, n, V]`. Raises `ModelError`."""
+        """Feed `[batch, n]` ids after what the cache holds; the logits after each, `[batch, n, V]`.
+
+        Raises `ModelError`; `VocabularyError` when they are not as wide as `config.json` says.
+        """
         if self.signature.fixed_length == 1:
             return np.concatenate([self._run(ids[:, at : at + 1]) for at in range(ids.shape[1])], axis=1)
         return self._run(ids)
@@ -128,6 +135,11 @@ class Session:
         self._cache = dict(zip(self._cache, present, strict=True))
         self._length = total
         rows: Logits = logits
+        if rows.shape[:-1] == ids.shape and rows.shape[-1] != self.vocab_size:
+            raise VocabularyError(
+                f"the graph predicts {rows.shape[-1]} tokens, config.json has a vocab_size of {self.vocab_size}",
+                "take graph and config.json from the same model",
+            )
         if rows.shape != (*ids.shape, self.vocab_size):
             raise ModelError(
                 f"the logits have the shape {rows.shape} instead of {(*ids.shape, self.vocab_size)}",
@@ -146,7 +158,7 @@ class Session:
                 f"there is no provider {settings.provider!r} here", f"use one of {', '.join(PROVIDERS)}"
             )
         if settings.graph_optimization not in GRAPH_OPTIMIZATION:
-            raise UnsupportedError(
+            raise UsageError(
                 f"there is no graph optimization {settings.graph_optimization!r}",
                 f"use one of {', '.join(GRAPH_OPTIMIZATION)}",
             )

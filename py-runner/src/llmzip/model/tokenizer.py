@@ -6,7 +6,7 @@ import os
 from importlib.metadata import version
 from typing import Any
 
-from llmzip.errors import UsageError, VocabularyError
+from llmzip.errors import ModelError
 
 IMPLEMENTATION = "transformers"
 
@@ -17,7 +17,7 @@ def implementation_version() -> str:
 
 
 class Tokenizer:
-    """A tokenizer from the content of `tokenizer.json`. Raises `VocabularyError` when that is not one."""
+    """A tokenizer from the content of `tokenizer.json`. Raises `ModelError` when that is not one, or has no tokens."""
 
     def __init__(self, content: bytes) -> None:
         # Neither advice about frameworks nor a look at the network is wanted.
@@ -30,21 +30,30 @@ class Tokenizer:
         try:
             backend = tokenizers.Tokenizer.from_str(content.decode("utf-8"))
         except Exception as error:
-            raise VocabularyError(
-                f"tokenizer.json is not a tokenizer: {error}", "get the tokenizer that belongs to the model"
-            ) from error
+            raise _unusable(error) from error
+        self._ids = frozenset(backend.get_vocab(with_added_tokens=True).values())
+        if not self._ids:
+            raise _unusable("it has no tokens")
         self._tokenizer: Any = transformers.PreTrainedTokenizerFast(tokenizer_object=backend)
-        self.size = max(backend.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+        self.size = max(self._ids) + 1
 
     def encode(self, text: str) -> list[int]:
         """The ids of a text; no special tokens are added, special-token text is recognised."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
         return ids
 
+    def has(self, token: int) -> bool:
+        """Whether there is a token of this id; below `size` there may be gaps."""
+        return token in self._ids
+
     def decode(self, ids: list[int]) -> str:
-        """The text of ids; special tokens are kept. Raises `UsageError` for an id that is not the tokenizer's."""
-        if any(not 0 <= token < self.size for token in ids):
-            wrong = next(token for token in ids if not 0 <= token < self.size)
-            raise UsageError(f"id {wrong} is not in the tokenizer's 0 .. {self.size - 1}", "give ids of this tokenizer")
-        text: str = self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        """The text of ids; special tokens are kept, and an id without a token stands for nothing."""
+        known = [token for token in ids if token in self._ids]
+        text: str = self._tokenizer.decode(known, skip_special_tokens=False, clean_up_tokenization_spaces=False)
         return text
+
+
+def _unusable(reason: object) -> ModelError:
+    return ModelError(
+        f"tokenizer.json is not a tokenizer: {reason}", "take the tokenizer.json that belongs to the model"
+    )

@@ -28,6 +28,7 @@ def claim_stdout() -> BinaryIO:
     standard_output().flush()
     replies = os.dup(1)
     os.dup2(2, 1)
+    sys.stdout = sys.stderr
     return os.fdopen(replies, "wb")
 
 

@@ -57,13 +57,13 @@ class Operations:
         protocol = params.integer("protocol")
         params.check_all_asked()
         if protocol != PROTOCOL:
-            raise UnsupportedError(f"protocol {protocol} is not known", f"this runner speaks protocol {PROTOCOL}")
+            raise UsageError(f"protocol {protocol} is not known", f"this runner speaks protocol {PROTOCOL}")
         return {"protocol": PROTOCOL, "name": NAME, "ops": list(self._operations), "fingerprint": fingerprint(None)}
 
     def _load(self, params: Parameters, _: Progress) -> Result:
         model_dir = params.path("model_dir")
-        model_file = params.text("model_file")
-        model_sha256, tokenizer_sha256 = params.text("model_sha256"), params.text("tokenizer_sha256")
+        model_file = params.model_file("model_file")
+        model_sha256, tokenizer_sha256 = params.sha256("model_sha256"), params.sha256("tokenizer_sha256")
         settings = SessionOptions(
             params.integer("threads", 1, MAX_THREADS), params.text("provider"), params.text("graph_optimization")
         )
@@ -92,7 +92,11 @@ class Operations:
     def _detokenize(self, params: Parameters, _: Progress) -> Result:
         ids = params.integers("ids")
         params.check_all_asked()
-        return {"text": self._loaded().tokenizer.decode(ids)}
+        tokenizer = self._loaded().tokenizer
+        unknown = next((token for token in ids if not tokenizer.has(token)), None)
+        if unknown is not None:
+            raise UsageError(f"the tokenizer has no token of id {unknown}", "give ids that `tokenize` gave")
+        return {"text": tokenizer.decode(ids)}
 
     def _logprobs(self, params: Parameters, progress: Progress) -> Result:
         source = self._loaded().source

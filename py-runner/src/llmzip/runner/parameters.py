@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,21 @@ class Parameters:
         value = self._get(name)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
             raise self._wrong(name, f"a whole number, {low} .. {high}")
+        return value
+
+    def sha256(self, name: str) -> str:
+        """A SHA-256 in lower-case hexadecimal."""
+        value = self.text(name)
+        if not re.fullmatch("[0-9a-f]{64}", value):
+            raise self._wrong(name, "a SHA-256 of 64 lower-case hex digits")
+        return value
+
+    def model_file(self, name: str) -> str:
+        """The path of a graph inside its folder, with `/` between its parts."""
+        value = self.text(name)
+        parts = value.split("/")
+        if not parts[-1].endswith(".onnx") or "\\" in value or any(part in ("", ".", "..") for part in parts):
+            raise self._wrong(name, "the path of an .onnx file inside the folder")
         return value
 
     def path(self, name: str) -> Path:

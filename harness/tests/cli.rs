@@ -83,6 +83,7 @@ fn a_wrong_command_line_is_refused() {
         &folder,
         &run(&["compress", "-", "-o", "-", "--threads", "0"]),
     );
+    check("usage.emulate", &folder, &run(&["conform", "--emulate", "haswell,z80"]));
     check("usage.verify-sha", &folder, &run(&["inspect", "--verify-sha=perhaps"]));
 }
 

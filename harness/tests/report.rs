@@ -106,6 +106,16 @@ fn a_report_of_an_exact_graph() {
 }
 
 #[test]
+fn what_was_shortened_stands_below_the_models() {
+    let mut report = good();
+    report.remarks = vec!["shortened: for a reason".to_owned()];
+    check_json(&report);
+    let remark = "8 tokens\n  shortened: for a reason\n";
+    assert!(terminal::render(&report, false).contains(remark));
+    assert!(markdown::render(&report).contains("\n- shortened: for a reason\n"));
+}
+
+#[test]
 fn a_runner_s_words_cannot_steer_the_terminal() {
     let mut report = good();
     report.runners[0].name = "\x1b[2Jleft\n".to_owned();

@@ -4,11 +4,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::compressor::CompressOptions;
 use crate::runner::process::Timeouts;
+use crate::setup::EMULATED_CPUS;
 use crate::{Error, ErrorCode, Result};
 
 /// Compresses with a language model, and proves that every runtime decodes what any other wrote.
@@ -183,7 +184,7 @@ pub struct ConformArguments {
     /// Run only these variants (such as q4); exact and q4f16 unless given, all with --thorough.
     #[arg(long, value_name = "NAME")]
     pub variant: Vec<String>,
-    /// Run only these runners: rust, python, node, rust-rten, or one added by --runner.
+    /// Run only these runners: rust, python, node, rust-rten, or one added by --runner or --emulate.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub only: Vec<String>,
     /// Fail if one of these runners does not take part; rust, python and node, as far as --only has them, unless given.
@@ -192,6 +193,11 @@ pub struct ConformArguments {
     /// Add a runner: a name and the command that starts it.
     #[arg(long, value_name = "NAME=COMMAND")]
     pub runner: Vec<String>,
+    /// Add the Python runner on processors that qemu-user emulates, as python-CPU. As they are slow, all runners then get
+    /// only the first 600 tokens of 1..1000 and the first 512 bytes of an input, unless --tokens or --thorough says
+    /// otherwise, and the time limits of the emulated ones are ten times as long.
+    #[arg(long, value_name = "CPU", value_delimiter = ',', value_parser = PossibleValuesParser::new(EMULATED_CPUS.iter().map(|cpu| cpu.name)))]
+    pub emulate: Vec<String>,
     /// Predict only the first tokens of 1..1000.
     #[arg(long, value_name = "COUNT", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub tokens: Option<usize>,

@@ -6,7 +6,7 @@ use super::args::ConformArguments;
 use super::output::{Output, write_file};
 use super::progress::{RunnerBars, SetupTalk};
 use super::runners;
-use super::targets::{standard_settings, targets_of};
+use super::targets::{shortened, standard_settings, targets_of};
 use crate::Result;
 use crate::conform::{self, Settings};
 use crate::files::{OutputFile, scratch_folder};
@@ -56,7 +56,7 @@ fn settings(arguments: &ConformArguments, layout: &Layout) -> Result<Settings> {
     for name in &arguments.model {
         targets.extend(targets_of(&models, name, &arguments.variant, arguments.thorough)?);
     }
-    Ok(Settings {
+    let settings = Settings {
         sequence_tokens: arguments.tokens,
         required: runners::required(arguments),
         threads: arguments.threads,
@@ -67,6 +67,11 @@ fn settings(arguments: &ConformArguments, layout: &Layout) -> Result<Settings> {
             _ => GraphOptimization::All,
         },
         ..standard_settings(targets, layout, arguments.thorough)?
+    };
+    Ok(if runners::emulated(arguments).is_empty() || arguments.thorough {
+        settings
+    } else {
+        shortened(settings)
     })
 }
 

@@ -9,7 +9,7 @@ use crate::conform::Member;
 use crate::model::loaded::Engine;
 use crate::runner::in_process::InProcessRunner;
 use crate::runner::process::{CommandSpec, ProcessRunner, Timeouts};
-use crate::setup::{self, Layout, Narrator, Packages};
+use crate::setup::{self, EMULATED_CPUS, EmulatedCpu, Layout, Narrator, Packages};
 use crate::{Error, ErrorCode, Result};
 
 /// The runners that are there without being added.
@@ -18,6 +18,8 @@ const BUILT_IN: [&str; 4] = ["rust", WITNESS, "python", "node"];
 const WITNESS: &str = "rust-rten";
 /// Those that must take part, as far as they are chosen, unless others are named.
 const REQUIRED: [&str; 3] = ["rust", "python", "node"];
+/// How many times as long as another runner an emulated one is waited for.
+const EMULATED_PATIENCE: u32 = 10;
 
 /// The runners that were asked for, started.
 ///
@@ -29,8 +31,10 @@ pub fn members(
     timeouts: Timeouts,
     narrator: &mut dyn Narrator,
 ) -> Result<Vec<Member>> {
-    let added = added(&arguments.runner)?;
     let mut names: Vec<String> = BUILT_IN.iter().map(ToString::to_string).collect();
+    let emulated = asked_to_emulate(arguments);
+    names.extend(emulated.iter().map(|cpu| emulated_name(cpu)));
+    let added = added(&arguments.runner, &names)?;
     names.extend(added.iter().map(|(name, _)| name.clone()));
     check_names("--only", &arguments.only, &names)?;
     check_names("--require", &arguments.require, &names)?;
@@ -54,11 +58,30 @@ pub fn members(
                 }),
                 started => started,
             },
-            None => built_in(name, layout, timeouts, narrator),
+            None => match emulated.iter().find(|cpu| emulated_name(cpu) == *name) {
+                Some(cpu) => start_emulated(name, cpu, layout, timeouts, narrator),
+                None => built_in(name, layout, timeouts, narrator),
+            },
         };
         members.push(member(name, started, is_required)?);
     }
     Ok(members)
+}
+
+/// The processors to emulate of which the runner is chosen.
+pub fn emulated(arguments: &ConformArguments) -> Vec<&'static EmulatedCpu> {
+    let mut cpus = asked_to_emulate(arguments);
+    cpus.retain(|cpu| is_chosen(arguments, &emulated_name(cpu)));
+    cpus
+}
+
+fn asked_to_emulate(arguments: &ConformArguments) -> Vec<&'static EmulatedCpu> {
+    let is_asked = |cpu: &&EmulatedCpu| arguments.emulate.iter().any(|name| name == cpu.name);
+    EMULATED_CPUS.iter().filter(is_asked).collect()
+}
+
+fn emulated_name(cpu: &EmulatedCpu) -> String {
+    format!("python-{}", cpu.name)
 }
 
 /// The names of the runners that must take part.
@@ -127,13 +150,52 @@ fn start(name: &str, command: &CommandSpec, timeouts: Timeouts) -> Result<Member
     Ok(Member::Ready(Box::new(ProcessRunner::start(name, command, timeouts)?)))
 }
 
-/// How the Python runner is started: from its sources, in the environment that set-up makes.
+/// Starts the Python runner on an emulated processor.
+fn start_emulated(
+    name: &str,
+    cpu: &EmulatedCpu,
+    layout: &Layout,
+    timeouts: Timeouts,
+    narrator: &mut dyn Narrator,
+) -> Result<Member> {
+    let python = cpu.python(layout, narrator)?;
+    let packages = python.packages.into_iter().collect();
+    let command = python_runner(layout, python.program, python.args, packages)?;
+    let patience = Timeouts {
+        load: timeouts.load.saturating_mul(EMULATED_PATIENCE),
+        request: timeouts.request.saturating_mul(EMULATED_PATIENCE),
+        ..timeouts
+    };
+    start(name, &command, patience)
+}
+
+/// How the Python runner is started in the environment that set-up makes.
 fn python(layout: &Layout, narrator: &mut dyn Narrator) -> Result<CommandSpec> {
-    let sources = layout.py_runner().join("src");
+    let program = setup::prepare_python(layout, Packages::Runtime, narrator)?;
+    python_runner(layout, program, Vec::new(), Vec::new())
+}
+
+/// How the Python runner is started from its sources, by words that run a Python, with folders of packages that this does not find by itself.
+fn python_runner(
+    layout: &Layout,
+    program: PathBuf,
+    mut args: Vec<String>,
+    packages: Vec<PathBuf>,
+) -> Result<CommandSpec> {
+    args.extend(["-m", "llmzip", "runner"].map(str::to_owned));
+    let folders = [vec![layout.py_runner().join("src")], packages].concat();
+    let path = std::env::join_paths(&folders).map_err(|source| {
+        Error::new(
+            ErrorCode::Setup,
+            format!("the Python packages cannot be named: {source}"),
+        )
+        .with_hint("clone LLMzip to a folder without the system's path separator in its name")
+    })?;
+    let path = path.to_string_lossy().into_owned();
     Ok(CommandSpec {
-        program: setup::prepare_python(layout, Packages::Runtime, narrator)?,
-        args: vec!["-m".to_owned(), "llmzip".to_owned(), "runner".to_owned()],
-        env: vec![("PYTHONPATH".to_owned(), sources.display().to_string()), no_telemetry()],
+        program,
+        args,
+        env: vec![("PYTHONPATH".to_owned(), path), no_telemetry()],
     })
 }
 
@@ -147,9 +209,9 @@ fn node(layout: &Layout, narrator: &mut dyn Narrator) -> Result<CommandSpec> {
     })
 }
 
-/// Reads `NAME=COMMAND`.
-fn added(runners: &[String]) -> Result<Vec<(String, CommandSpec)>> {
-    let mut names: BTreeSet<String> = BUILT_IN.iter().map(ToString::to_string).collect();
+/// Reads `NAME=COMMAND`; `others` have names already.
+fn added(runners: &[String], others: &[String]) -> Result<Vec<(String, CommandSpec)>> {
+    let mut names: BTreeSet<String> = others.iter().cloned().collect();
     let mut added = Vec::new();
     for runner in runners {
         let wrong = |why: &str| {

@@ -22,8 +22,40 @@ pub(super) fn standard_settings(targets: Vec<Target>, layout: &Layout, thorough:
         threads: 1,
         graph_optimization: GraphOptimization::All,
         frame_bytes: FRAME_BYTES,
+        remarks: Vec::new(),
         classes: Classes::built_in()?,
     })
+}
+
+/// With an emulated processor among the runners: a little more than a window of the embedded model, so that one is left behind.
+const EMULATED_TOKENS: usize = 600;
+/// With an emulated processor among the runners: enough for every kind of input, and for frames with lanes.
+const EMULATED_INPUT_BYTES: usize = 512;
+
+/// As much of a run as emulated processors can do in minutes. It is the same for all runners, since lanes and windows are cut by the number
+/// of tokens: rows of a longer sequence would have other contexts.
+pub(super) fn shortened(settings: Settings) -> Settings {
+    let long = settings
+        .inputs
+        .iter()
+        .filter(|input| input.bytes.len() > EMULATED_INPUT_BYTES);
+    let names: Vec<&str> = long.map(|input| input.name.as_str()).collect();
+    let tokens = settings.sequence_tokens.unwrap_or(EMULATED_TOKENS);
+    let remark = format!(
+        "shortened for emulated processors, which are slow: {} to {tokens} tokens; inputs {} to {EMULATED_INPUT_BYTES} bytes; --thorough leaves them whole",
+        settings.sequence.name,
+        names.join(" and ")
+    );
+    Settings {
+        sequence_tokens: Some(tokens),
+        inputs: settings
+            .inputs
+            .into_iter()
+            .map(|input| input.first(EMULATED_INPUT_BYTES))
+            .collect(),
+        remarks: vec![remark],
+        ..settings
+    }
 }
 
 /// The variants of a run unless others are named: one that must be the same bits everywhere, and the plan's own.
@@ -108,5 +140,36 @@ mod tests {
         check(&[], true, &["tiny/exact", "tiny/q4f16", "tiny/q4"]);
         check(&["q4"], false, &["tiny/q4"]);
         check(&["q4"], true, &["tiny/q4"]);
+    }
+
+    #[test]
+    fn a_run_with_emulated_processors_is_shortened_and_says_so() {
+        let layout = Layout::at(repository());
+        let check = |asked: Option<usize>, tokens: usize| {
+            let whole = Settings {
+                sequence_tokens: asked,
+                ..standard_settings(Vec::new(), &layout, false).unwrap()
+            };
+            let count = whole.inputs.len();
+            let settings = shortened(whole);
+            assert_eq!(settings.sequence_tokens, Some(tokens));
+            assert_eq!(settings.inputs.len(), count);
+            assert!(
+                settings
+                    .inputs
+                    .iter()
+                    .all(|input| input.bytes.len() <= EMULATED_INPUT_BYTES)
+            );
+            let [remark] = settings.remarks.as_slice() else {
+                panic!("{:?}", settings.remarks);
+            };
+            assert!(remark.contains(&format!("1..1000 to {tokens} tokens")), "{remark}");
+            assert!(
+                remark.contains("inputs 1..1000 and 10 KB of text to 512 bytes"),
+                "{remark}"
+            );
+        };
+        check(None, EMULATED_TOKENS);
+        check(Some(7), 7);
     }
 }

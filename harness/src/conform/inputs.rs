@@ -32,6 +32,16 @@ impl Input {
             lanes,
         }
     }
+
+    /// As much of it as `limit` bytes hold, under a name that says so; all of it where it is no longer than that.
+    #[must_use]
+    pub fn first(self, limit: usize) -> Self {
+        if self.bytes.len() <= limit {
+            return self;
+        }
+        let name = format!("{}, first {limit} bytes", self.name);
+        Self::new(&name, &self.bytes[..limit], self.lanes)
+    }
 }
 
 /// The numbers 1 to 1000, joined by newlines: 3,892 bytes.
@@ -156,6 +166,18 @@ mod tests {
     fn the_sequence_has_its_known_length() {
         assert_eq!(sequence().bytes.len(), 3892);
         assert!(sequence().bytes.ends_with(b"999\n1000"));
+    }
+
+    #[test]
+    fn only_a_long_input_is_shortened() {
+        let short = sequence().first(3892);
+        assert_eq!((short.name.as_str(), short.bytes.len()), ("1..1000", 3892));
+        let cut = sequence().first(5);
+        assert_eq!(
+            (cut.name.as_str(), cut.bytes.as_slice()),
+            ("1..1000, first 5 bytes", &b"1\n2\n3"[..])
+        );
+        assert_eq!(cut.lanes, sequence().lanes);
     }
 
     #[test]

@@ -140,6 +140,7 @@ fn empty_report(settings: &Settings) -> Report {
             tokens: 0,
             sha256: String::new(),
         },
+        remarks: settings.remarks.clone(),
         pairs: Vec::new(),
         checks: Vec::new(),
         round_trips: Vec::new(),

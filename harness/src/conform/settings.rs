@@ -48,6 +48,8 @@ pub struct Settings {
     pub graph_optimization: GraphOptimization,
     /// Plain bytes of a frame.
     pub frame_bytes: u32,
+    /// What a reader of the report should know about the choice of all this.
+    pub remarks: Vec<String>,
     /// What is allowed between two sets of rows.
     pub classes: Classes,
 }

@@ -25,6 +25,9 @@ pub struct Report {
     pub runners: Vec<RunnerEntry>,
     /// What was predicted.
     pub sequence: SequenceEntry,
+    /// What a person should know about the choice of runs: what was shortened, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// Every comparison of two sets of rows.
     pub pairs: Vec<PairEntry>,
     /// Everything else that had to be equal.

@@ -116,14 +116,15 @@ fn models(report: &Report) -> Section {
             plain(exact),
         ]
     });
+    let sequence = format!(
+        "sequence {}: {} bytes, {} tokens",
+        report.sequence.name, report.sequence.bytes, report.sequence.tokens
+    );
     Section {
         title: "Models",
         header: header(&["model", "file", "sha256", "tokenizer", "inputs", "batch", "exact"]),
         rows: rows.collect(),
-        remarks: vec![format!(
-            "sequence {}: {} bytes, {} tokens",
-            report.sequence.name, report.sequence.bytes, report.sequence.tokens
-        )],
+        remarks: [&[sequence], report.remarks.as_slice()].concat(),
     }
 }
 

@@ -102,6 +102,12 @@ impl Layout {
         self.root.join(".llmzip")
     }
 
+    /// `.llmzip/emulation/`: what emulated processors run.
+    #[must_use]
+    pub fn emulation(&self) -> PathBuf {
+        self.private().join("emulation")
+    }
+
     /// The Python runner's environment.
     #[must_use]
     pub fn virtual_env(&self) -> PathBuf {

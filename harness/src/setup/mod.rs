@@ -1,6 +1,7 @@
 //! Owns what must be on the machine before a runner can start: where the project lies, which tools there are, the Python and
-//! Node environments and the ONNX Runtime library. It starts no runner and knows nothing of models.
+//! Node environments, the ONNX Runtime library and emulated processors. It starts no runner and knows nothing of models.
 
+mod emulation;
 mod environment;
 pub mod layout;
 pub(crate) mod library;
@@ -8,6 +9,7 @@ mod node;
 mod python;
 mod tools;
 
+pub use emulation::{EMULATED_CPUS, EmulatedCpu, EmulatedPython};
 pub use layout::Layout;
 pub use python::Packages;
 

@@ -20,7 +20,8 @@ pub enum Packages {
     Development,
 }
 
-fn lock(layout: &Layout, packages: Packages) -> PathBuf {
+/// The lock that says which packages these are.
+pub fn lock(layout: &Layout, packages: Packages) -> PathBuf {
     layout.py_runner().join(match packages {
         Packages::Runtime => "requirements.lock",
         Packages::Development => "requirements-dev.lock",

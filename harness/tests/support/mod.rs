@@ -122,6 +122,7 @@ pub fn settings() -> Settings {
         threads: 1,
         graph_optimization: GraphOptimization::All,
         frame_bytes: 1 << 20,
+        remarks: Vec::new(),
         classes: Classes::built_in().unwrap(),
     }
 }

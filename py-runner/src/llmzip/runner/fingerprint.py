@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from llmzip.model.session import SessionOptions, architecture
 from llmzip.model.tokenizer import IMPLEMENTATION, implementation_version
+from llmzip.runner.cpu import cpu_features
 
 SYSTEMS = {"darwin": "macos"}
-CPU_INFO = Path("/proc/cpuinfo")
-# Those of which ONNX Runtime's kernels take note.
-CPU_FEATURES = frozenset(
-    {
-        *("sse4_1", "sse4_2", "avx", "avx2", "avx_vnni", "f16c", "fma", "avx512f", "avx512bw", "avx512dq", "avx512vl"),
-        *("avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_tile", "amx_int8", "amx_bf16"),
-        *("asimd", "asimdhp", "asimddp", "asimdfhm", "i8mm", "bf16", "sve", "sve2", "sme"),
-    }
-)
 
 
 def fingerprint(settings: SessionOptions | None) -> dict[str, Any]:
@@ -39,13 +30,3 @@ def fingerprint(settings: SessionOptions | None) -> dict[str, Any]:
         "tokenizer": IMPLEMENTATION,
         "tokenizer_version": implementation_version(),
     }
-
-
-def cpu_features() -> list[str]:
-    """Names of the CPU's features that matter, sorted; empty where the system does not tell."""
-    try:
-        lines = CPU_INFO.read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return []
-    flags = next((line.partition(":")[2] for line in lines if line.lower().startswith(("flags", "features"))), "")
-    return sorted(CPU_FEATURES.intersection(flags.split()))

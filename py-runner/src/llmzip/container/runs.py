@@ -12,12 +12,8 @@ from typing import NamedTuple
 from llmzip.container.layout import Run, RunKind
 from llmzip.model.source import TextTokenizer
 
-# Well-formed UTF-8 byte sequences: the rows of table 3-7 of the Unicode standard. Possessive, so that a long text takes no
-# memory for ways back.
-WELL_FORMED = re.compile(
-    rb"(?:[\x00-\x7F]++|[\xC2-\xDF][\x80-\xBF]|\xE0[\xA0-\xBF][\x80-\xBF]|[\xE1-\xEC\xEE\xEF][\x80-\xBF]{2}"
-    rb"|\xED[\x80-\x9F][\x80-\xBF]|\xF0[\x90-\xBF][\x80-\xBF]{2}|[\xF1-\xF3][\x80-\xBF]{3}|\xF4[\x80-\x8F][\x80-\xBF]{2})++"
-)
+# The bytes that are no part of a well-formed UTF-8 sequence, as `surrogateescape` decodes them; no well-formed sequence is one of these.
+STRAY_BYTES = re.compile("[\udc80-\udcff]+")
 
 
 class Split(NamedTuple):
@@ -64,14 +60,14 @@ def join_runs(runs: list[Run], ids: list[int], literals: bytes, tokenizer: TextT
 
 def _pieces(plain: bytes, tokenizer: TextTokenizer) -> Iterator[bytes | list[int]]:
     """Literal bytes, and the ids of text that the tokenizer gives back."""
-    end = 0
-    for match in WELL_FORMED.finditer(plain):
+    text, end = plain.decode("utf-8", "surrogateescape"), 0
+    for match in STRAY_BYTES.finditer(text):
         if match.start() > end:
-            yield plain[end : match.start()]
+            yield from _text_pieces(text[end : match.start()], tokenizer)
+        yield match.group().encode("utf-8", "surrogateescape")
         end = match.end()
-        yield from _text_pieces(match.group().decode("utf-8"), tokenizer)
-    if end < len(plain):
-        yield plain[end:]
+    if end < len(text):
+        yield from _text_pieces(text[end:], tokenizer)
 
 
 def _text_pieces(text: str, tokenizer: TextTokenizer) -> Iterator[bytes | list[int]]:

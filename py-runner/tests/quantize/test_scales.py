@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmzip.quantize.blockwise import quantize
 from llmzip.quantize.errors import QuantizeError
+from llmzip.quantize.nbits.scales import quantize
 
 
 def test_packs_even_index_into_the_low_half() -> None:

@@ -1,36 +1,37 @@
-"""Makes a stand-in's folder for measurements: `stand_in.py FOLDER`. Owns which graphs it holds."""
+"""Makes a stand-in's folder for measurements: `stand_in.py FOLDER TOKENIZER_FOLDER`. Owns which graphs it holds.
+
+The tokenizer is not used by what is measured; any will do.
+"""
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
-from llmzip.quantize import FLAVOURS, build_graph
+from llmzip.quantize import FLAVOURS, Checkpoint, quantized_flavours, serialised
 from llmzip.quantize.exact import FILE_NAME as EXACT_FILE
-from llmzip.quantize.exact.decoder import Provenance, build_exact_graph
-from llmzip.quantize.stand_in import SHAPES, RandomWeights
+from llmzip.quantize.exact import export_exact
+from llmzip.quantize.export.own import export_own
+from llmzip.quantize.standin import make_checkpoint, stand_in
 
 NAME = "smollm2-135m"
+SEED = 0
 
 
 def main() -> None:
-    """Write `config.json` and `onnx/model_{exact,q4f16,q4}.onnx`; a graph that is there is kept."""
-    folder = Path(sys.argv[1])
-    weights = RandomWeights(SHAPES[NAME])
-    builders = {flavour.file_name: partial(build_graph, weights, flavour) for flavour in FLAVOURS.values()}
-    builders[EXACT_FILE] = partial(build_exact_graph, weights, Provenance("random", "0" * 64))
+    """Write the checkpoint and `onnx/model_{exact,q4f16,q4}.onnx`, unless all of it is there."""
+    folder, tokenizer = map(Path, sys.argv[1:])
+    done = folder / "complete"
+    if done.exists():
+        return
     (folder / "onnx").mkdir(parents=True, exist_ok=True)
-    for name, build in builders.items():
-        path = folder / "onnx" / name
-        if path.exists():
-            continue
-        unfinished = path.with_suffix(".part")
-        unfinished.write_bytes(build())
-        unfinished.replace(path)
-    (folder / "config.json").write_text(json.dumps(asdict(weights.config), indent=2) + "\n", encoding="utf-8")
+    (folder / "model.safetensors").unlink(missing_ok=True)
+    chosen = stand_in(NAME)
+    make_checkpoint(chosen, folder, SEED, tokenizer)
+    for name, model in quantized_flavours(export_own(Checkpoint(folder)), chosen.settings).items():
+        (folder / "onnx" / FLAVOURS[name].file_name).write_bytes(serialised(model))
+    (folder / "onnx" / EXACT_FILE).write_bytes(export_exact(folder).content)
+    done.touch()
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="PyTorch comes with the extra `train
 
 from tokenizers import Tokenizer  # noqa: E402
 
-from llmzip.quantize.blockwise import quantize  # noqa: E402
+from llmzip.quantize.nbits.scales import quantize  # noqa: E402
 from tiny_model.batches import Batches  # noqa: E402
 from tiny_model.checkpoint import write_checkpoint  # noqa: E402
 from tiny_model.corpus import documents  # noqa: E402

@@ -1,7 +1,12 @@
-"""Writes models/manifest.toml: each model, its files with bytes and SHA-256. Owns that one file."""
+"""Writes models/manifest.toml. Owns the entries of the two models that the project ships or names, and their files' bytes and SHA-256.
+
+Entries that `llmzip quantize` added stay as they are.
+"""
 
 import hashlib
-from pathlib import Path
+
+from llmzip.quantize import EXACT, FLAVOURS
+from llmzip.quantize.manifest import FileEntry, Origin, entry, split
 
 from .files import write_whole
 from .paths import MANIFEST, MODELS
@@ -16,9 +21,6 @@ _HEAD = """\
 
 version = 1
 """
-
-_EXACT = {"exact": ("exact", "0")}
-_VARIANTS = {"q4f16": ("float16", "2e-2"), "q4": ("float32", "5e-5")}
 
 _TINY_FILES = (
     "config.json",
@@ -46,42 +48,30 @@ _SMOLLM2_FILES: tuple[tuple[str, int, str | None], ...] = (
 )
 
 
-def _model(name: str, source: str, licence: str, revision: str | None) -> list[str]:
-    lines = ["", "[[model]]", f'name = "{name}"', f'folder = "{name}"', f'source = "{source}"']
-    if revision:
-        lines.append(f'revision = "{revision}"')
-    lines += [f'licence = "{licence}"', 'tokenizer = "tokenizer.json"', f"window = {WINDOW}"]
-    return [*lines, f"overlap = {OVERLAP}", f"start_token = {START_ID}"]
-
-
-def _variants(variants: dict[str, tuple[str, str]]) -> list[str]:
-    lines: list[str] = []
-    for dtype, (activation, eps) in variants.items():
-        lines += ["", "[[model.variant]]", f'dtype = "{dtype}"', f'file = "onnx/model_{dtype}.onnx"']
-        lines += [f'activation = "{activation}"', f'eps = "{eps}"']
-    return lines
-
-
-def _file(path: str, size: int, digest: str | None) -> list[str]:
-    lines = ["", "[[model.file]]", f'path = "{path}"', f"bytes = {size}"]
-    return [*lines, f'sha256 = "{digest}"'] if digest else lines
-
-
-def manifest_text(models: Path = MODELS) -> str:
-    """The manifest for the files that lie in `models` now."""
-    lines = _model("tiny", "made here", "MIT OR Apache-2.0", None) + _variants(_EXACT | _VARIANTS)
+def _tiny() -> str:
+    # What a graph was made from: the chain of hashes back to the weights.
+    made_of = (_CHECKPOINT, hashlib.sha256((MODELS / "tiny" / _CHECKPOINT).read_bytes()).hexdigest())
+    files = []
     for name in _TINY_FILES:
-        raw = (models / "tiny" / name).read_bytes()
-        lines += _file(name, len(raw), hashlib.sha256(raw).hexdigest())
-        if name.startswith("onnx/"):
-            # What the graph was made from: the chain of hashes back to the weights.
-            source = (models / "tiny" / _CHECKPOINT).read_bytes()
-            lines += [f'source = "{_CHECKPOINT}"', f'source_sha256 = "{hashlib.sha256(source).hexdigest()}"']
+        raw = (MODELS / "tiny" / name).read_bytes()
+        source = made_of if name.startswith("onnx/") else (None, None)
+        files.append(FileEntry(name, len(raw), hashlib.sha256(raw).hexdigest(), *source))
+    origin = Origin("made here", "MIT OR Apache-2.0", WINDOW, OVERLAP, START_ID)
+    return entry("tiny", origin, [EXACT, *FLAVOURS.values()], files)
+
+
+def _smollm2() -> str:
     source = f"https://huggingface.co/HuggingFaceTB/SmolLM2-135M-Instruct/resolve/{_SMOLLM2_REVISION}"
-    lines += _model("smollm2-135m-instruct", source, "Apache-2.0", _SMOLLM2_REVISION) + _variants(_VARIANTS)
-    for path, size, digest in _SMOLLM2_FILES:
-        lines += _file(path, size, digest)
-    return _HEAD + "\n".join(lines) + "\n"
+    origin = Origin(source, "Apache-2.0", WINDOW, OVERLAP, START_ID, _SMOLLM2_REVISION)
+    return entry("smollm2-135m-instruct", origin, FLAVOURS.values(), [FileEntry(*each) for each in _SMOLLM2_FILES])
+
+
+def manifest_text() -> str:
+    """The manifest for the files that lie in `models` now."""
+    own = {"tiny": _tiny(), "smollm2-135m-instruct": _smollm2()}
+    others = split(MANIFEST.read_text(encoding="utf-8"))[1] if MANIFEST.is_file() else {}
+    entries = [*own.values(), *(text for name, text in others.items() if name not in own)]
+    return "\n".join([_HEAD, *entries])
 
 
 def write_manifest() -> None:

@@ -1,4 +1,4 @@
-"""A random checkpoint of a Llama-like family on disk and, in plain numpy, what it computes. Owns no code of the package."""
+"""A random checkpoint of a Llama-like family on disk, its graphs and, in plain numpy, what it computes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from llmzip.quantize import PRESETS, Checkpoint, NbitsSettings, quantized_flavours, serialised
+from llmzip.quantize.export.own import export_own
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,6 +127,11 @@ def write_checkpoint(folder: Path, sizes: Sizes, seed: int = 1, kind: str = "F32
     (folder / "config.json").write_text(json.dumps(config(sizes)))
     (folder / "model.safetensors").write_bytes(safetensors(weights, kind))
     return weights
+
+
+def graph(folder: Path, flavour: str, settings: NbitsSettings = PRESETS["transformers-js"]) -> bytes:
+    """The graph of a checkpoint in one flavour."""
+    return serialised(quantized_flavours(export_own(Checkpoint(folder)), settings, [flavour])[flavour])
 
 
 def _norm(x: Array, weight: Array, eps: float) -> Array:

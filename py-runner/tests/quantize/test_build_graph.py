@@ -9,7 +9,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from llmzip.quantize import FLAVOURS, Checkpoint, build_graph
+from llmzip.quantize import FLAVOURS
 
 from . import llama
 
@@ -31,7 +31,7 @@ class Graph:
     def __init__(self, folder: Path, sizes: llama.Sizes, flavour: str, kind: str = "F32") -> None:
         self.weights = llama.write_checkpoint(folder, sizes, kind=kind)
         self.sizes = sizes
-        self.raw = build_graph(Checkpoint(folder), FLAVOURS[flavour])
+        self.raw = llama.graph(folder, flavour)
         self.session = ort.InferenceSession(self.raw, providers=["CPUExecutionProvider"])
         self.dtype = FLAVOURS[flavour].dtype
 
@@ -152,7 +152,7 @@ def test_signature_and_operators(tmp_path: Path, flavour: str, kind: int) -> Non
 @pytest.mark.parametrize("flavour", list(FLAVOURS))
 def test_same_input_same_bytes(tmp_path: Path, flavour: str) -> None:
     llama.write_checkpoint(tmp_path, TIED)
-    built = [build_graph(Checkpoint(tmp_path), FLAVOURS[flavour]) for _ in range(2)]
+    built = [llama.graph(tmp_path, flavour) for _ in range(2)]
     assert built[0] == built[1]
     llama.write_checkpoint(tmp_path, TIED, seed=2)
-    assert build_graph(Checkpoint(tmp_path), FLAVOURS[flavour]) != built[0]
+    assert llama.graph(tmp_path, flavour) != built[0]

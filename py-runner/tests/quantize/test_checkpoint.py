@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from llmzip.quantize import FLAVOURS, Checkpoint, CheckpointError, QuantizeError, build_graph
+from llmzip.quantize import Checkpoint, CheckpointError, QuantizeError
 from llmzip.quantize.safetensors import SafetensorsFile
 
 from . import llama
@@ -101,7 +101,7 @@ def test_refuses_a_damaged_file(tmp_path: Path, what: str) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(damaged(path.read_bytes())[what])
     with pytest.raises(CheckpointError, match=r"model\.safetensors") as error:
-        build_graph(Checkpoint(tmp_path), FLAVOURS["q4"])
+        llama.graph(tmp_path, "q4")
     assert error.value.hint
 
 
@@ -118,7 +118,7 @@ def test_refuses_a_missing_tensor(tmp_path: Path) -> None:
     del weights["model.layers.1.mlp.up_proj.weight"]
     (tmp_path / "model.safetensors").write_bytes(llama.safetensors(weights))
     with pytest.raises(CheckpointError, match=r"no tensor 'model\.layers\.1\.mlp\.up_proj\.weight'"):
-        build_graph(Checkpoint(tmp_path), FLAVOURS["q4"])
+        llama.graph(tmp_path, "q4")
 
 
 def test_refuses_values_beyond_float16(tmp_path: Path) -> None:
@@ -126,6 +126,6 @@ def test_refuses_values_beyond_float16(tmp_path: Path) -> None:
     weights = llama.random_weights(SIZES, 1)
     weights["model.norm.weight"][3] = 1e6
     (tmp_path / "model.safetensors").write_bytes(llama.safetensors(weights))
-    build_graph(Checkpoint(tmp_path), FLAVOURS["q4"])
+    llama.graph(tmp_path, "q4")
     with pytest.raises(QuantizeError, match=r"model\.norm\.weight has values that float16 cannot hold"):
-        build_graph(Checkpoint(tmp_path), FLAVOURS["q4f16"])
+        llama.graph(tmp_path, "q4f16")

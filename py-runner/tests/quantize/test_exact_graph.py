@@ -12,7 +12,7 @@ import onnxruntime as ort
 import pytest
 
 from llmzip.errors import UsageError
-from llmzip.quantize import FLAVOURS, Checkpoint, QuantizeError, build_graph
+from llmzip.quantize import QuantizeError
 from llmzip.quantize.exact import export_exact
 
 from . import llama
@@ -158,7 +158,7 @@ def test_a_four_bit_file_is_a_source_too(tmp_path: Path, name: str) -> None:
     content, _ = exact(tmp_path, FAMILIES[name])
     (tmp_path / "onnx").mkdir()
     path = tmp_path / "onnx" / "model_q4f16.onnx"
-    path.write_bytes(build_graph(Checkpoint(tmp_path), FLAVOURS["q4f16"]))
+    path.write_bytes(llama.graph(tmp_path, "q4f16"))
     model = export_exact(path)
     assert same_bits(logits(model.content, np.array([IDS]), Run()), logits(content, np.array([IDS]), Run()))
     assert model.source.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -204,4 +204,4 @@ def test_a_graph_without_four_bit_products_is_refused_by_name(tmp_path: Path) ->
 def test_the_four_bit_builder_refuses_other_families(tmp_path: Path, name: str) -> None:
     llama.write_checkpoint(tmp_path, FAMILIES[name])
     with pytest.raises(QuantizeError, match=name):
-        build_graph(Checkpoint(tmp_path), FLAVOURS["q4"])
+        llama.graph(tmp_path, "q4")

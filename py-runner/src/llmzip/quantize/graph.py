@@ -62,3 +62,19 @@ class GraphWriter:
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name=producer)
         helper.set_model_props(model, metadata or {})
         return model
+
+
+def without_content(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A model with the header, inputs and outputs of `model`, but no node and no tensor yet."""
+    bare = onnx.ModelProto()
+    # A field that is not set is not written; one that is set to nothing is.
+    for name in ("ir_version", "producer_name", "producer_version", "domain", "model_version", "doc_string"):
+        if model.HasField(name):
+            setattr(bare, name, getattr(model, name))
+    bare.opset_import.extend(model.opset_import)
+    bare.metadata_props.extend(model.metadata_props)
+    bare.functions.extend(model.functions)
+    bare.graph.name = model.graph.name
+    bare.graph.input.extend(model.graph.input)
+    bare.graph.output.extend(model.graph.output)
+    return bare

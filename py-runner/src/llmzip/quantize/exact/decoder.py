@@ -13,7 +13,7 @@ from onnx import TensorProto
 from llmzip.quantize.checkpoint import Weights
 from llmzip.quantize.errors import QuantizeError
 from llmzip.quantize.graph import GraphWriter
-from llmzip.quantize.llama import rotary_tables
+from llmzip.quantize.rotary import rotary_tables
 
 from .attention import Attention, declare_caches, mask, query_factor
 from .exponential import exponential, root_scale

@@ -1,57 +1,44 @@
-"""The graph of a Llama decoder with a KV cache. Owns the order of nodes and the graph's signature.
+"""The float graph of a Llama decoder with a KV cache. Owns the order of nodes and the graph's signature.
 
 Inputs are input_ids and position_ids [batch, sequence], attention_mask [batch, total], all int64, and
-per layer past_key_values.N.key and .value [batch, kv_heads, past, head_dim] of the activation type.
-Outputs are logits [batch, sequence, vocab] as float32 and present.N.key and .value. Batch, sequence
-and past are dynamic.
+per layer past_key_values.N.key and .value [batch, kv_heads, past, head_dim]. Outputs are logits
+[batch, sequence, vocab], present.N.key and .value. All floats are float32; batch, sequence and past
+are dynamic.
 """
-
-import math
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto
 
-from .blockwise import quantize
-from .checkpoint import Weights
-from .config import DecoderConfig, Family
-from .errors import QuantizeError
-from .flavour import Flavour
-from .graph import GraphWriter
+from llmzip.quantize.checkpoint import Weights
+from llmzip.quantize.config import Family
+from llmzip.quantize.errors import QuantizeError
+from llmzip.quantize.exported import ExportedGraph
+from llmzip.quantize.graph import GraphWriter
+from llmzip.quantize.rotary import rotary_tables
 
 _MICROSOFT = "com.microsoft"
 
 
-def build_graph(checkpoint: Weights, flavour: Flavour) -> bytes:
-    """Return the serialised ONNX model. Raises QuantizeError if the checkpoint cannot be built."""
-    config = checkpoint.config
+def export_own(weights: Weights) -> ExportedGraph:
+    """Return the float graph. Raises QuantizeError for a decoder that is not Llama's."""
+    config = weights.config
     if config.family != Family() or config.sliding_window is not None:
         what = config.model_type if config.sliding_window is None else f"{config.model_type} with a sliding window"
-        raise QuantizeError(f"a graph of {what} cannot be built in {flavour.name}", "build its exact graph")
-    model = _Decoder(checkpoint, flavour).build()
-    serialised: bytes = model.SerializeToString(deterministic=True)
-    return serialised
-
-
-def rotary_tables(config: DecoderConfig) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Cosines and sines by position, each [max_position_embeddings, head_dim / 2]."""
-    half = config.head_dim // 2
-    rates = [config.rope_theta ** (-i / half) for i in range(half)]
-    angles = [[position * rate for rate in rates] for position in range(config.max_position_embeddings)]
-    cos = np.array([[math.cos(angle) for angle in row] for row in angles])
-    sin = np.array([[math.sin(angle) for angle in row] for row in angles])
-    return cos, sin
+        raise QuantizeError(
+            f"the own exporter builds no graph of {what}", "build its exact graph, or use another exporter"
+        )
+    rotary = dict(zip(("cos_cache", "sin_cache"), rotary_tables(config), strict=True))
+    return ExportedGraph(_Decoder(weights, rotary).build(), "fp32", rotary)
 
 
 class _Decoder:
-    def __init__(self, checkpoint: Weights, flavour: Flavour) -> None:
-        self._checkpoint = checkpoint
-        self._config = checkpoint.config
-        self._flavour = flavour
+    def __init__(self, weights: Weights, rotary: dict[str, npt.NDArray[np.float64]]) -> None:
+        self._weights = weights
+        self._config = weights.config
         self._graph = GraphWriter()
-        cos, sin = rotary_tables(self._config)
-        self._rotary = {"cos_cache": cos, "sin_cache": sin}
+        self._rotary = rotary
 
     def build(self) -> onnx.ModelProto:
         graph, config = self._graph, self._config
@@ -61,16 +48,16 @@ class _Decoder:
         for layer in range(config.num_hidden_layers):
             for part in ("key", "value"):
                 shape = self._cache_shape("past_sequence_length")
-                graph.input(f"past_key_values.{layer}.{part}", self._flavour.activation, shape)
+                graph.input(f"past_key_values.{layer}.{part}", TensorProto.FLOAT, shape)
         logits_shape: list[int | str] = ["batch_size", "sequence_length", config.vocab_size]
         graph.output("logits", TensorProto.FLOAT, logits_shape)
         for layer in range(config.num_hidden_layers):
             for part in ("key", "value"):
                 shape = self._cache_shape("total_sequence_length")
-                graph.output(f"present.{layer}.{part}", self._flavour.activation, shape)
+                graph.output(f"present.{layer}.{part}", TensorProto.FLOAT, shape)
 
         lengths = self._lengths(mask)
-        embedding = self._float("model.embed_tokens.weight", self._checkpoint.embedding())
+        embedding = self._float("model.embed_tokens.weight", self._weights.embedding())
         residual = graph.node("Gather", "/model/embed_tokens/Gather", [embedding, ids])
         update: str | None = None
         for layer in range(config.num_hidden_layers):
@@ -86,14 +73,7 @@ class _Decoder:
         return ["batch_size", self._config.num_key_value_heads, length, self._config.head_dim]
 
     def _float(self, name: str, value: npt.NDArray[np.floating]) -> str:
-        with np.errstate(over="ignore"):
-            stored = value.astype(self._flavour.dtype)
-        if not np.isfinite(stored).all():
-            raise QuantizeError(
-                f"{name} has values that {self._flavour.dtype} cannot hold",
-                "build a flavour with float32 activations",
-            )
-        return self._graph.constant(name, stored)
+        return self._graph.constant(name, value.astype(np.float32))
 
     def _lengths(self, mask: str) -> list[str]:
         """Give per row the last valid index of the cache, and the length of the whole cache; both int32."""
@@ -112,7 +92,7 @@ class _Decoder:
     def _norm(self, name: str, residual: str, update: str | None) -> tuple[str, str]:
         """Add a norm; give the new residual and its normalised value; without an update the residual stays."""
         graph = self._graph
-        weight = self._float(f"model.{name}.weight", self._checkpoint.norm(name))
+        weight = self._float(f"model.{name}.weight", self._weights.norm(name))
         at = "/model/" + name.replace(".", "/")
         epsilon = self._config.rms_norm_eps
         if update is None:
@@ -127,27 +107,14 @@ class _Decoder:
         x = graph.node(op, f"{at}/Norm", inputs, outputs, _MICROSOFT, epsilon=epsilon)
         return outputs[-1], x
 
-    def _quantized(self, name: str, weight: npt.NDArray[np.float32], x: str, at: str) -> str:
-        graph, block = self._graph, self._flavour.block
-        rows, columns = weight.shape
-        blocks = quantize(weight, block)
-        packed = graph.constant(f"{name}.weight_q4", blocks.packed)
-        scales = graph.constant(f"{name}.weight_scales", blocks.scales.astype(self._flavour.dtype).reshape(-1))
-        return graph.node(
-            "MatMulNBits",
-            f"{at}/MatMulNBits",
-            [x, packed, scales],
-            domain=_MICROSOFT,
-            K=columns,
-            N=rows,
-            bits=4,
-            block_size=block,
-        )
+    def _product(self, name: str, weight: npt.NDArray[np.float32], x: str, at: str) -> str:
+        matrix = self._graph.constant(f"{name}.weight", weight.T)
+        return self._graph.node("MatMul", f"{at}/MatMul", [x, matrix])
 
     def _linear(self, layer: int, name: str, x: str) -> str:
-        weight = self._checkpoint.linear(layer, name)
+        weight = self._weights.linear(layer, name)
         at = f"/model/layers.{layer}/{name.replace('.', '/')}"
-        return self._quantized(f"model.layers.{layer}.{name}", weight, x, at)
+        return self._product(f"model.layers.{layer}.{name}", weight, x, at)
 
     def _attention(self, layer: int, x: str, positions: str, lengths: list[str]) -> str:
         graph, config = self._graph, self._config
@@ -190,11 +157,11 @@ class _Decoder:
         return self._linear(layer, "mlp.down_proj", graph.node("Mul", f"{at}/Mul", [silu, up]))
 
     def _head(self, x: str, embedding: str) -> None:
-        graph, head = self._graph, self._checkpoint.head()
+        graph, head = self._graph, self._weights.head()
         if head is None:
             turned = graph.node("Transpose", "/lm_head/Transpose", [embedding], perm=[1, 0])
             logits = graph.node("MatMul", "/lm_head/MatMul", [x, turned])
         else:
-            logits = self._quantized("lm_head", head, x, "/lm_head")
-        # A float32 flavour gets the Cast too: an identity there, and one shape of graph for all.
+            logits = self._product("lm_head", head, x, "/lm_head")
+        # An identity here; where activations become float16 it keeps the logits float32, so that one shape of graph serves all.
         graph.node("Cast", "/lm_head/Cast", [logits], ["logits"], to=TensorProto.FLOAT)

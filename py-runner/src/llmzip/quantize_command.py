@@ -64,6 +64,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--exporter", choices=_EXPORTERS, default="auto", help="what makes the float graph (default: auto)"
     )
+    model.add_argument(
+        "--start-token",
+        type=natural,
+        metavar="ID",
+        help="token that a context begins with (default: the config's first)",
+    )
     model.add_argument("--licence", default="unknown", metavar="TEXT", help="the model's licence, for the manifest")
     model.add_argument(
         "--validate", type=Path, metavar="FILE", help="text to validate with (default: one that is shipped)"
@@ -175,6 +181,7 @@ def _request(options: argparse.Namespace, preset: NbitsSettings | None) -> Reque
         options.validate,
         Bounds(MEAN_KL if options.max_kl is None else options.max_kl),
         options.licence,
+        options.start_token,
         options.force,
         options.compare_scales,
     )

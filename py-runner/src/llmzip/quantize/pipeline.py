@@ -52,6 +52,7 @@ class Request:
     text: Path | None = None
     bounds: Bounds = field(default_factory=Bounds)
     licence: str = "unknown"
+    start_token: int | None = None
     overwrite: bool = False
     compare_scales: bool = False
 
@@ -93,7 +94,7 @@ class _Steps:
         source, request = self._source, self._request
         if request.validate:
             tokenizer = source.folder / "tokenizer.json"
-            self._text = validation_text(source, tokenizer, request.text)
+            self._text = validation_text(source, tokenizer, request.text, self._start())
             self._baseline = run_baseline(source, self._text.windows, self._scratch / "baseline", self._talk)
         weights = source.identity()
         exported = self._export(names)
@@ -203,9 +204,13 @@ class _Steps:
             self._request.licence,
             window,
             window // _OVERLAP,
-            start_token(source.config),
+            self._start(),
             source.revision,
         )
+
+    def _start(self) -> int:
+        asked = self._request.start_token
+        return start_token(self._source.config) if asked is None else asked
 
     def _told(self, weights: dict[str, str]) -> dict[str, Any]:
         request, report = self._request, self._report

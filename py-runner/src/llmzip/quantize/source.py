@@ -92,7 +92,7 @@ def open_source(source: str, revision: str | None = None) -> CheckpointFolder:
     Raises UsageError where it is neither, SetupError when the hub does not give it, CheckpointError for what cannot be a decoder here.
     """
     path = Path(source)
-    if path.is_dir():
+    if source and path.is_dir():
         if revision is not None:
             raise UsageError(f"{source} is a folder and has no revisions", "leave --revision out")
         return read_folder(path, source)

@@ -49,8 +49,11 @@ def longest_context(config: dict[str, Any]) -> int | None:
     return None
 
 
-def validation_text(source: CheckpointFolder, tokenizer: Path, file: Path | None) -> ValidationText:
-    """The windows of `file`, or of the shipped text. Raises IoError, UsageError for what is no text, VocabularyError."""
+def validation_text(source: CheckpointFolder, tokenizer: Path, file: Path | None, start: int) -> ValidationText:
+    """The windows of `file`, or of the shipped text, each begun with `start`.
+
+    Raises IoError, UsageError for what is no text, VocabularyError.
+    """
     path = file or SHIPPED
     try:
         with path.open("rb") as opened:
@@ -68,7 +71,7 @@ def validation_text(source: CheckpointFolder, tokenizer: Path, file: Path | None
     ids = ids[:MOST_TOKENS]
     if len(ids) < 2:
         raise UsageError(f"{path} is too short to validate with", "give a text of a few hundred words")
-    start, size = start_token(source.config), min(WINDOW, longest_context(source.config) or WINDOW) - 1
+    size = min(WINDOW, longest_context(source.config) or WINDOW) - 1
     windows = [np.array([start, *ids[at : at + size]], np.int64) for at in range(0, len(ids), size)]
     covered = len(backend.decode(ids).encode("utf-8", "replace"))
     return ValidationText(path.name, hashlib.sha256(content).hexdigest(), covered, windows)

@@ -29,6 +29,9 @@ def _arguments() -> argparse.ArgumentParser:
         "--check", action="store_true", help="no writing: compare what would be remade with what is there"
     )
     what.add_argument("--evaluate", action="store_true", help="no writing: print what the model costs on each text")
+    what.add_argument(
+        "--scales", action="store_true", help="no writing: print what each way to choose scales costs in bits per token"
+    )
     return parser
 
 
@@ -69,6 +72,11 @@ def main(arguments: list[str] | None = None) -> int:
         from .card import figures_text
 
         sys.stdout.write(figures_text(TINY))
+        return 0
+    if chosen.scales:
+        from .scales import scales_text
+
+        sys.stdout.write(scales_text(TINY))
         return 0
     if not chosen.from_checkpoint:
         from .train import Plan

@@ -1,4 +1,4 @@
-"""Writes models/manifest.toml. Owns the entries of the two models that the project ships or names, and the bytes and SHA-256 of their files.
+"""Writes models/manifest.toml. Owns the entries of the two models that the project ships or names, and their files' bytes and SHA-256.
 
 Entries that `llmzip quantize` added stay as they are.
 """

@@ -7,8 +7,8 @@ from onnx import TensorProto, helper
 
 _BOOLEAN = ("And", "Equal", "Greater", "GreaterOrEqual", "IsInf", "IsNaN", "Less", "LessOrEqual", "Not", "Or", "Xor")
 _INTEGER = ("ArgMax", "ArgMin", "NonZero", "Shape", "Size")
-_OF_SECOND = ("Where",)
-_OF_THIRD = ("GatherBlockQuantized",)
+_OF_SECOND = ("DequantizeLinear", "Where")
+_OF_THIRD = ("GatherBlockQuantized", "QuantizeLinear")
 # Op to the positions of outputs that are int64 whatever the first output is.
 _MIXED = {"TopK": (1,), "Unique": (1, 2, 3)}
 
@@ -18,6 +18,8 @@ def output_types(node: onnx.NodeProto, types: dict[str, int]) -> list[int]:
     count = len(node.output)
     if node.op_type in _BOOLEAN:
         return [TensorProto.BOOL] * count
+    if node.op_type == "MatMulInteger":
+        return [TensorProto.INT32] * count
     if node.op_type in _INTEGER:
         return [TensorProto.INT64] * count
     if node.op_type == "Cast":

@@ -37,7 +37,7 @@ pub enum Command {
     Conform(Box<ConformArguments>),
     /// Hold this machine to what the models gave elsewhere, or record it anew.
     Golden(GoldenArguments),
-    /// Make an ONNX graph of a checkpoint: `--exact SOURCE`, or `--help` for more.
+    /// Make a verified 4-bit model of a checkpoint: `SOURCE --out DIR`, an exact graph: `--exact SOURCE`, or `--help` for more.
     #[command(disable_help_flag = true)]
     Quantize(PythonArguments),
     /// Tell whether a graph gives the same bits in every engine: `check MODEL`, or `--help` for more.

@@ -17,6 +17,7 @@ pub fn run(command: &str, arguments: &PythonArguments, output: &Output) -> Resul
     process
         .args(["-m", "llmzip", command])
         .args(&arguments.words)
+        .args((command == "quantize" && output.is_quiet()).then_some("--quiet"))
         .env("PYTHONPATH", layout.py_runner().join("src"))
         .envs([no_telemetry()]);
     become_process(process).map_err(|source| {

@@ -26,6 +26,12 @@ impl Output {
         io::stdout().is_terminal() && no_color().is_none()
     }
 
+    /// Whether it was told to be quiet.
+    #[must_use]
+    pub const fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
     /// Whether progress may be drawn.
     #[must_use]
     pub fn draws(self) -> bool {

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -15,6 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llmzip import quantize_command
+from llmzip.arguments import output, positive
 from llmzip.errors import (
     IntegrityError,
     InternalError,
@@ -84,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     model.add_argument(
         "--model", type=Path, metavar="DIR", help="folder of the model (default: LLMZIP_MODEL, or models/tiny)"
     )
-    model.add_argument("--threads", type=_positive, default=1, metavar="N", help="threads of ONNX Runtime (default: 1)")
+    model.add_argument("--threads", type=positive, default=1, metavar="N", help="threads of ONNX Runtime (default: 1)")
     verify = _Parser(add_help=False)
     verify.add_argument(
         "--verify-sha",
@@ -99,46 +100,31 @@ def _parser() -> argparse.ArgumentParser:
     files = _Parser(add_help=False)
     files.add_argument("input", metavar="INPUT", help="file to read; - is stdin")
     files.add_argument(
-        "-o", "--output", type=_output, required=True, metavar="OUTPUT", help="file to write; - is stdout"
+        "-o", "--output", type=output, required=True, metavar="OUTPUT", help="file to write; - is stdout"
     )
     files.add_argument("-f", "--force", action="store_true", help="replace OUTPUT if it is already there")
 
     compress = commands.add_parser("compress", parents=[files, model, verify, variant], help="compress any file")
     compress.add_argument(
-        "--lanes", type=_positive, default=1, metavar="N", help="lanes that decode side by side (default: 1)"
+        "--lanes", type=positive, default=1, metavar="N", help="lanes that decode side by side (default: 1)"
     )
     compress.add_argument(
         "--eps", metavar="E", help="largest difference of a log-prob withstood (default: the manifest's)"
     )
-    compress.add_argument("--frame-bytes", type=_positive, metavar="N", help="plain bytes of a frame (default: 1 MiB)")
+    compress.add_argument("--frame-bytes", type=positive, metavar="N", help="plain bytes of a frame (default: 1 MiB)")
     commands.add_parser("decompress", parents=[files, model], help="decompress a container")
     inspect = commands.add_parser("inspect", parents=[model, verify, variant], help="print what a graph declares")
     inspect.add_argument("--json", action="store_true", help="print JSON")
-    quantize = commands.add_parser("quantize", help="make an ONNX graph of a checkpoint")
-    quantize.add_argument(
-        "source",
-        type=Path,
-        metavar="SOURCE",
-        help="folder with config.json and model.safetensors, or a 4-bit ONNX file",
+    quantize_command.add_arguments(
+        commands.add_parser("quantize", help="make a model folder, or an exact graph, of a checkpoint")
     )
-    quantize.add_argument(
-        "--exact", action="store_true", required=True, help="an exact graph: the same bits in every engine"
-    )
-    quantize.add_argument(
-        "-o",
-        "--output",
-        type=_output,
-        metavar="OUTPUT",
-        help="file to write (default: model_exact.onnx in SOURCE's onnx folder)",
-    )
-    quantize.add_argument("-f", "--force", action="store_true", help="replace OUTPUT if it is already there")
     exact = commands.add_parser("exact", help="tell whether a graph gives the same bits in every engine")
     check = exact.add_subparsers(dest="exact_command", required=True, metavar="COMMAND").add_parser(
         "check", help="name every node that breaks a rule of exactness, and the rule"
     )
     check.add_argument("graph", type=Path, metavar="MODEL", help="ONNX file")
     check.add_argument(
-        "--positions", type=_positive, metavar="N", help="largest context (default: the length of the position table)"
+        "--positions", type=positive, metavar="N", help="largest context (default: the length of the position table)"
     )
     check.add_argument("--json", action="store_true", help="print JSON")
     commands.add_parser("runner", help="answer requests of the runner protocol on stdin and stdout")
@@ -183,17 +169,7 @@ def _inspect(options: argparse.Namespace) -> None:
 
 
 def _quantize(options: argparse.Namespace) -> None:
-    from llmzip.quantize.exact import FILE_NAME, export_exact  # noqa: PLC0415
-
-    source: Path = options.source
-    output = Path(options.output or (source / "onnx" if source.is_dir() else source.parent) / FILE_NAME)
-    if options.output is None and source.is_dir():
-        output.parent.mkdir(exist_ok=True)
-    with output_file(output, overwrite=options.force) as file:
-        model = export_exact(source)
-        file.write(model.content)
-    _say(f"{output}: {len(model.content)} bytes, exact; its lines of models/manifest.toml are on stdout")
-    _print(model.manifest_entry(), end="")
+    quantize_command.run(options, _say, _print)
 
 
 def _exact(options: argparse.Namespace) -> None:
@@ -317,16 +293,3 @@ def _report(error: LlmzipError) -> int:
     _say(f"error[{error.code}]: {error.message}")
     _say(f"hint: {error.hint}")
     return error.exit_code
-
-
-def _positive(text: str) -> int:
-    # int() takes more than digits: signs, spaces, underscores.
-    if not re.fullmatch("[1-9][0-9]{0,9}", text):
-        raise argparse.ArgumentTypeError("give a whole number, 1 or more")
-    return int(text)
-
-
-def _output(text: str) -> str:
-    if not text:
-        raise argparse.ArgumentTypeError("it is empty; name a file to write to")
-    return text

@@ -23,7 +23,7 @@ FLOAT, HALF = TensorProto.FLOAT, TensorProto.FLOAT16
 
 
 def model(
-    nodes: list[onnx.NodeProto], tensors: dict[str, npt.NDArray[Any]], inputs: dict[str, int], output: str = "y"
+    nodes: list[onnx.NodeProto], tensors: dict[str, Any], inputs: dict[str, int], output: str = "y"
 ) -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes,
@@ -91,7 +91,7 @@ def test_what_hides_a_position_still_hides_it(hidden: float) -> None:
             node("Add", ["x", "added"], "scores"),
             node("Softmax", ["scores"], "y", axis=-1),
         ],
-        {"one": np.float32(1), "hiding": np.float32(max(hidden, np.finfo(np.float32).min))},
+        {"one": np.float32(1), "hiding": np.float32(max(hidden, float(np.finfo(np.float32).min)))},
         {"x": FLOAT, "mask": TensorProto.INT64},
     )
     x = np.array([[1.0, 5.0, -2.0]], np.float32)

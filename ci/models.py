@@ -1,0 +1,60 @@
+"""From random checkpoints to models that every runner agrees on: `quantize`, then `conform`, for a family after the other.
+
+Owns which families are tried. Standard library only; makes the exporters' environments where they are missing.
+
+Usage: python3 ci/models.py [FAMILY...]
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PY_RUNNER = ROOT / "py-runner"
+MAKER = PY_RUNNER / "tests" / "quantize" / "random_checkpoints.py"
+LLMZIP = ("cargo", "run", "--quiet", "--release", "--")
+FAMILIES = ("llama", "qwen3", "mistral", "gemma", "phi", "gpt2")
+RUNNERS = "rust,python,node"
+
+
+def run(*command: str | Path) -> bool:
+    """Whether a command ends well."""
+    quiet = os.environ | {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    return subprocess.run([str(each) for each in command], cwd=ROOT, env=quiet, check=False).returncode == 0
+
+
+def family(name: str, folder: Path) -> bool:
+    """Quantise a checkpoint and let every runner read what every other wrote."""
+    model = folder / "models" / name
+    return run(*LLMZIP, "quantize", folder / "checkpoints" / name, "--out", model) and run(
+        *LLMZIP, "conform", "--model", model, "--only", RUNNERS, "--require", RUNNERS, "--report", folder / f"{name}.json"
+    )
+
+
+def main() -> int:
+    """Try the families that are named, else all; gives 1 if one of them fails."""
+    names = sys.argv[1:] or list(FAMILIES)
+    if not run(*LLMZIP, "quantize", "--install"):
+        return 1
+    scripts = PY_RUNNER / "exporters" / "fused" / ".venv" / ("Scripts" if os.name == "nt" else "bin")
+    with tempfile.TemporaryDirectory(prefix="llmzip-") as scratch:
+        folder = Path(scratch)
+        (folder / "models").mkdir()
+        if not run(scripts / "python", MAKER, ROOT / "models" / "tiny", folder / "checkpoints", *names):
+            return 1
+        failed = []
+        for name in names:
+            started = time.monotonic()
+            if not family(name, folder):
+                failed.append(name)
+            print(f"-- {name}: {'FAILED' if name in failed else 'ok'}, {time.monotonic() - started:.0f} s", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

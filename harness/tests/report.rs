@@ -110,7 +110,7 @@ fn what_was_shortened_stands_below_the_models() {
     let mut report = good();
     report.remarks = vec!["shortened: for a reason".to_owned()];
     check_json(&report);
-    let remark = "8 tokens\n  shortened: for a reason\n";
+    let remark = "15 tokens\n  shortened: for a reason\n";
     assert!(terminal::render(&report, false).contains(remark));
     assert!(markdown::render(&report).contains("\n- shortened: for a reason\n"));
 }

@@ -79,7 +79,9 @@ def run(threads: int, runs: int, json_file: Path | None) -> int:
     python, node = runners["python"][0], runners["node"][0]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "py-runner" / "src")}
     made = subprocess.run(
-        [python, str(ROOT / "py-runner/bench/stand_in.py"), str(FOLDER), str(ROOT / "models" / "tiny")], env=environment, check=False
+        [python, str(ROOT / "py-runner/bench/stand_in.py"), str(FOLDER), str(ROOT / "models" / "tiny")],
+        env=environment,
+        check=False,
     )
     if made.returncode != 0:
         raise BenchError(f"the stand-in cannot be made ({made.returncode})")

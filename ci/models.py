@@ -32,7 +32,16 @@ def family(name: str, folder: Path) -> bool:
     """Quantise a checkpoint and let every runner read what every other wrote."""
     model = folder / "models" / name
     return run(*LLMZIP, "quantize", folder / "checkpoints" / name, "--out", model) and run(
-        *LLMZIP, "conform", "--model", model, "--only", RUNNERS, "--require", RUNNERS, "--report", folder / f"{name}.json"
+        *LLMZIP,
+        "conform",
+        "--model",
+        model,
+        "--only",
+        RUNNERS,
+        "--require",
+        RUNNERS,
+        "--report",
+        folder / f"{name}.json",
     )
 
 

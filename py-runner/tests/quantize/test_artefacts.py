@@ -16,7 +16,7 @@ import pytest
 from llmzip.errors import IntegrityError, IoError, UsageError
 from llmzip.model.loader import load_variant
 from llmzip.model.provenance import find_record
-from llmzip.model.session import SessionSettings
+from llmzip.model.session import SessionOptions
 from llmzip.quantize import FLAVOURS, CheckpointError, QuantizeError
 from llmzip.quantize.artefacts import Weights, model_folder
 from llmzip.quantize.external import data_file_names, split_weights
@@ -94,10 +94,10 @@ def test_what_was_made_is_loaded_and_held_to_its_hashes(tmp_path: Path, q4f16: o
     record = find_record(out)
     assert record is not None
     assert (record.window, record.overlap, record.start_token) == (64, 16, 0)
-    load_variant(out, record, record.variant(), SessionSettings(), verify=True)
+    load_variant(out, record, record.variant(), SessionOptions(), verify=True)
     (out / "tokenizer.json").write_bytes((out / "tokenizer.json").read_bytes() + b"\n")
     with pytest.raises(IntegrityError, match=r"tokenizer\.json has SHA-256"):
-        load_variant(out, record, record.variant(), SessionSettings(), verify=True)
+        load_variant(out, record, record.variant(), SessionOptions(), verify=True)
 
 
 @pytest.mark.parametrize("end", [ValueError, KeyboardInterrupt])

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from llmzip.model.loader import load_variant, record_of
-from llmzip.model.session import SessionSettings
+from llmzip.model.session import SessionOptions
 from llmzip.quantize.errors import QuantizeError
 from llmzip.quantize.export.environment import ENVIRONMENTS, is_ready, python_of
 from llmzip.quantize.export.process import run
@@ -74,7 +74,7 @@ def test_a_checkpoint_becomes_a_model_that_computes_what_transformers_computes(
     # Another machine's runner sees the same probabilities as the baseline did, as far as 4 bits allow.
     assert graphs["q4"]["kl_bits"]["mean"] < 0.05
     assert abs(graphs["q4"]["kl_bits"]["mean"] - graphs["q4f16"]["kl_bits"]["mean"]) < 1e-3
-    loaded = load_variant(out, record, record.variant("q4"), SessionSettings(), verify=True)
+    loaded = load_variant(out, record, record.variant("q4"), SessionOptions(), verify=True)
     inputs = {each.name for each in loaded.inspect().inputs}
     assert ("position_ids" in inputs) == positions
     loaded.source.reset(1)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from llmzip.model.loader import load_variant, record_of
-from llmzip.model.session import SessionSettings
+from llmzip.model.session import SessionOptions
 from llmzip.quantize.nbits import PRESETS
 from llmzip.quantize.pipeline import Request, quantize_checkpoint
 from llmzip.quantize.source import read_folder
@@ -37,7 +37,7 @@ def test_a_checkpoint_becomes_a_folder_that_the_runner_loads(tmp_path: Path) -> 
     record = record_of(out)
     assert [each.dtype for each in record.variants] == ["exact", "q4f16", "q4"]
     for variant in record.variants:
-        model = load_variant(out, record, variant, SessionSettings(), verify=True)
+        model = load_variant(out, record, variant, SessionOptions(), verify=True)
         assert model.tokenizer.encode("1\n2")
     assert "quantization.json" in record.sha256
     entry = tomllib.loads((tmp_path / "manifest.toml").read_text())["model"][0]

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from llmzip.errors import IntegrityError
-from llmzip.model.provenance import MANIFEST_VERSION
+from llmzip.model.manifest import VERSION as MANIFEST_VERSION
 
 from .flavours import Flavour
 

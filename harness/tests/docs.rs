@@ -128,6 +128,7 @@ fn fault(command: &str, folder: &mut PathBuf) -> Result<(), String> {
         ["python3", script] => exists(&folder.join(script)),
         ["python3", script @ "ci/test.py", language] => contains(script, &format!("\"{language}\": ")),
         ["python3", script @ "ci/bench.py", command] => contains(script, &format!("add_parser(\"{command}\"")),
+        ["python3", script @ "ci/prepare_emulation.py", cpu] => contains(script, &format!("\"{cpu}\": \"qemu-")),
         ["node", script, command, options @ ..] => {
             exists(&folder.join(script))?;
             contains("js-runner/src/node/cli.mjs", &format!("\n  llmzip {command}"))?;
@@ -210,6 +211,7 @@ fn wrong_commands_are_told() {
         "python3 ci/no-such-script.py",
         "python3 ci/test.py cobol",
         "python3 ci/bench.py explode",
+        "python3 ci/prepare_emulation.py z80",
         "node js-runner/bin/llmzip.mjs explode",
         "python -m llmzip explode",
         "python -m no_such_module",

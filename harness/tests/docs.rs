@@ -152,7 +152,7 @@ fn fault(command: &str, folder: &mut PathBuf) -> Result<(), String> {
 
 #[test]
 fn every_command_in_a_fence_is_one() {
-    for name in ["README.md", "CONTRIBUTING.md", "EXACT.md"] {
+    for name in ["README.md", "CONTRIBUTING.md", "EXACT.md", "QUANTIZE.md"] {
         let document = read(name);
         let mut folder = root();
         let commands = lines(&document, "sh");
@@ -169,7 +169,7 @@ fn every_command_in_a_fence_is_one() {
 
 #[test]
 fn every_command_in_a_sentence_is_one() {
-    for name in ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "EXACT.md"] {
+    for name in ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "EXACT.md", "QUANTIZE.md"] {
         for span in spans(&read(name)) {
             let is_command = ["cargo run", "python3 ", "python -m", "node ", "npm "]
                 .iter()
@@ -272,7 +272,7 @@ fn every_error_code_is_in_the_list() {
 
 #[test]
 fn paths_exist() {
-    for name in ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "EXACT.md"] {
+    for name in ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "EXACT.md", "QUANTIZE.md"] {
         let document = read(name);
         // The mirrors have roots of their own; see below.
         let (before, after) = document

@@ -53,6 +53,10 @@ def test_a_checkpoint_becomes_a_folder_that_the_runner_loads(tmp_path: Path) -> 
     }
     assert report["axes"]["q4f16"]["runs"] == 18
     assert report["validation"] is None
+    runs = {name: [each["runs"] for each in builds.values()] for name, builds in report["runtimes"].items()}
+    # transformers.js's build lacks the op of a quantised embedding.
+    assert runs == {"exact": [True] * 3, "q4f16": [True, True, False], "q4": [True, True, False]}
+    assert "does not run in onnxruntime-web, asyncify" in done.stderr
     config = json.loads((out / "config.json").read_text())
     assert config["transformers.js_config"]["kv_cache_dtype"] == {"q4f16": "float16"}
     assert {line.partition(":")[0] for line in done.stdout.splitlines()} == {"exact", "q4f16", "q4"}

@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
 
+import onnx
+
 from llmzip.errors import UsageError
 
 from .artefacts import StagedModel, model_folder, refuse_existing
@@ -24,6 +26,7 @@ from .flavours import FLAVOURS, quantized_flavours
 from .manifest import Origin
 from .nbits import NbitsSettings, quantize
 from .nbits.scales import Scale
+from .ops import compatibility
 from .source import CheckpointFolder
 from .validate.baseline import Baseline, run_baseline
 from .validate.bounds import Bounds
@@ -66,6 +69,7 @@ class _Report:
     axes: dict[str, Any] = field(default_factory=dict)
     variants: dict[str, Any] = field(default_factory=dict)
     scales: dict[str, Any] = field(default_factory=dict)
+    runtimes: dict[str, Any] = field(default_factory=dict)
 
 
 def quantize_checkpoint(source: CheckpointFolder, request: Request, talk: Talk) -> dict[str, Any]:
@@ -163,11 +167,21 @@ class _Steps:
     def _held(self, name: str, path: Path) -> None:
         """A variant, run at all sizes and held to its bound."""
         self._axes(name, check_axes(path, self._source.config))
+        self._runtimes(name, path)
         self._report.variants[name] = {"bytes": path.stat().st_size}
         if self._baseline is not None:
             measured = self._measure(name, path)
             self._report.plotted[name] = measured
             self._request.bounds.hold_quantized(name, measured)
+
+    def _runtimes(self, name: str, path: Path) -> None:
+        """Which builds of ONNX Runtime have every op of a variant."""
+        told: dict[str, Any] = {}
+        for each in compatibility(onnx.load_model(str(path), load_external_data=False)):
+            told[each.runtime.name] = {"runs": each.runs, "lacks": ["::".join(op) for op in each.missing]}
+            if not each.runs:
+                self._talk(f"note: {name} does not run in {each.line()}")
+        self._report.runtimes[name] = told
 
     def _compare_scales(self, exported: Exported) -> None:
         """Every way to choose scales, with float32 activations, so that nothing but the weights differs."""
@@ -219,7 +233,8 @@ class _Steps:
             "export": report.facts,
             "settings": asdict(request.settings),
             "axes": {"run_with": "batches 1 and 3, lengths 1, 2 and 17, after 0, 1, 2 and 17", **report.axes},
-            "runtime": {"onnxruntime": version("onnxruntime")},
+            "measured_with": {"onnxruntime": version("onnxruntime")},
+            "runtimes": report.runtimes,
             "validation": None,
         }
         if self._baseline is not None and self._text is not None:

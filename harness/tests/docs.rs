@@ -169,7 +169,13 @@ fn every_command_in_a_fence_is_one() {
 
 #[test]
 fn every_command_in_a_sentence_is_one() {
-    for name in ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "EXACT.md", "QUANTIZE.md"] {
+    for name in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "ARCHITECTURE.md",
+        "EXACT.md",
+        "QUANTIZE.md",
+    ] {
         for span in spans(&read(name)) {
             let is_command = ["cargo run", "python3 ", "python -m", "node ", "npm "]
                 .iter()
@@ -272,7 +278,13 @@ fn every_error_code_is_in_the_list() {
 
 #[test]
 fn paths_exist() {
-    for name in ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "EXACT.md", "QUANTIZE.md"] {
+    for name in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "ARCHITECTURE.md",
+        "EXACT.md",
+        "QUANTIZE.md",
+    ] {
         let document = read(name);
         // The mirrors have roots of their own; see below.
         let (before, after) = document

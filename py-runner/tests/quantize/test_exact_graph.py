@@ -129,16 +129,24 @@ def test_padding_is_not_seen(tmp_path: Path) -> None:
     assert not same_bits(first[4:], logits(content, ids[:1], Run())[0, 4:])
 
 
-def test_a_row_of_zeros_is_no_accident(tmp_path: Path) -> None:
-    sizes = FAMILIES["llama"]
+@pytest.mark.parametrize("name", list(FAMILIES))
+@pytest.mark.parametrize("what", ["a token", "a head of queries", "a head of keys"])
+def test_a_row_of_zeros_is_no_accident(tmp_path: Path, name: str, what: str) -> None:
+    """It must not see what is masked: token by token there is nothing to see."""
+    sizes = FAMILIES[name]
     weights = llama.random_weights(sizes, 1)
-    weights["model.embed_tokens.weight"][7] = 0
+    if what == "a token":
+        weights["model.embed_tokens.weight"][7] = 0
+    else:
+        part = "q_proj" if "queries" in what else "k_proj"
+        weights[f"model.layers.0.self_attn.{part}.weight"][: sizes.head_dim] = 0
     llama.write_checkpoint(tmp_path, sizes)
     (tmp_path / "model.safetensors").write_bytes(llama.safetensors(weights))
     content = export_exact(tmp_path).content
-    alone = logits(content, np.array([[7, 7]]), Run())
-    assert np.isfinite(alone).all()
-    assert same_bits(alone, logits(content, np.array([[7, 7]]), Run(chunk=1)))
+    ids = np.array([[3, 7, 41, 7, 7, 90, 12]])
+    whole = logits(content, ids, Run())
+    assert np.isfinite(whole).all()
+    assert same_bits(whole, logits(content, ids, Run(chunk=1)))
 
 
 def test_the_same_input_gives_the_same_bytes_and_names_it(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
+from llmzip.model.exactness import RULES_VERSION
 from llmzip.quantize.checkpoint import Weights
 from llmzip.quantize.errors import QuantizeError
 from llmzip.quantize.graph import GraphWriter
@@ -25,10 +26,6 @@ _LARGEST_FILE = 2**31 - 1
 _EMBEDDING = "model.embed_tokens"
 _SIGMOID_CEILING = 1.0
 """Of the factor in `exponential`: sigmoid(-26) is nearly 0, and the exponential stays far from overflow."""
-
-
-RULES_VERSION = "1"
-"""The version of the rules of exactness (EXACT.md) that these graphs keep."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from .operations import ZERO_POINT, Normalization, Operations, TwoBytes, normali
 from .weights import quantize_columns
 
 _PROJECTIONS = ("q_proj", "k_proj", "v_proj")
+_MOST_LEVELS = 2.0**50
+"""Of a head's row: its largest number is then below 2^-36, and nothing beside the norm's epsilon."""
 Array = npt.NDArray[np.float32]
 
 
@@ -120,6 +122,8 @@ class Heads:
         plain, _ = ops.split(projected, 2, turning, self._sizes[2])
         x = ops.two_bytes(plain)
         levels = ops.node("Mul", x.levels, ops.node("Unsqueeze", ops.scaled(norm.root, unit / 2), ops.integers(-1)))
+        # A head of zeros has no levels of its own: what stands for them must have a square, or its scale would be 0, and nothing masked.
+        levels = ops.node("Min", levels, ops.number(_MOST_LEVELS))
         inner = ops.normalization(x, config.head_dim, config.rms_norm_eps, levels)
         normed = ops.node("Mul", x.levels, inner.factor)
         inner_unit = normalization_unit(config.head_dim)

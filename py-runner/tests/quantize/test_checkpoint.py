@@ -52,6 +52,31 @@ def test_refuses_a_foreign_config(tmp_path: Path, change: dict[str, Any], messag
         Checkpoint(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model_type": []},
+        {"rope_parameters": [1]},
+        {"num_hidden_layers": 0},
+        {"num_hidden_layers": -1},
+        {"hidden_size": float("inf")},
+        {"num_attention_heads": 0},
+        {"max_position_embeddings": 0},
+        {"rope_theta": -1.0},
+        {"rms_norm_eps": 0},
+        {"num_key_value_heads": 64},
+        {"vocab_size": 1 << 40},
+    ],
+    ids=str,
+)
+def test_refuses_sizes_that_are_none(tmp_path: Path, change: dict[str, Any]) -> None:
+    llama.write_checkpoint(tmp_path, SIZES)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | change))
+    with pytest.raises(CheckpointError, match=r"config\.json"):
+        Checkpoint(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{", "\x00"])
 def test_refuses_a_config_that_is_no_object(tmp_path: Path, text: str) -> None:
     llama.write_checkpoint(tmp_path, SIZES)

@@ -100,6 +100,12 @@ class _Checker:
         while True:
             values, findings = self._pass(past)
             grown = {name: values[present] for name, present in pairs.items()}
+            changed = [name for name, present in grown.items() if present.kind != past[name].kind]
+            if changed:
+                # What is fed back would have to be converted by the runner, and what holds of it would never settle.
+                why = f"{changed[0]} is fed from an output of another type"
+                findings.violations.append(Violation(Rule.UNKNOWN_FORM, "", "", why))
+                return values, findings
             stable = True
             for name, present in grown.items():
                 if not past[name].absent and present.range.within(past[name].range):

@@ -27,7 +27,7 @@ def find_positions(graph: Graph, given: int | None) -> Positions:
     tables: dict[int, str] = {}
     live = _live(graph)
     for node in graph.nodes:
-        if node.op != "Gather" or node.domain or len(node.inputs) != 2:
+        if node.op != "Gather" or node.domain or len(node.inputs) != 2 or not node.outputs:
             continue
         table = graph.constants.get(node.inputs[0])
         if table is None or table.array is None or table.array.ndim == 0:

@@ -54,11 +54,23 @@ def scaled_to_peak(step: Step) -> Range | None:
 
 def _bounds_magnitude(step: Step, name: str, x: str) -> bool:
     """Whether `name` is at least |x| of the row, by being the maximum of it and others."""
-    maker = step.graph.maker(name)
-    if maker is None or maker.domain:
-        return False
-    if maker.op == "Max":
-        return any(_bounds_magnitude(step, each, x) for each in maker.inputs)
+    seen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        each = waiting.pop()
+        maker = step.graph.maker(each)
+        if each in seen or maker is None or maker.domain:
+            continue
+        seen.add(each)
+        if maker.op == "Max":
+            waiting.extend(maker.inputs)
+        elif _is_largest(step, each, x):
+            return True
+    return False
+
+
+def _is_largest(step: Step, name: str, x: str) -> bool:
+    """Whether `name` is the largest |x| of the row."""
     source = largest_of(step.graph, name)
     if source is None:
         return False

@@ -1,6 +1,7 @@
 """What is understood of a model's `config.json`: the sizes of a decoder and the traits of its family. Owns that reading only."""
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,19 @@ FAMILIES = {
     "qwen2": Family(qkv_bias=True),
     "qwen3": Family(qk_norm=True),
 }
+
+
+_SIZES = (
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "head_dim",
+    "max_position_embeddings",
+)
+_LARGEST_SIZE = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -54,12 +68,12 @@ class DecoderConfig:
     def read(cls, path: Path) -> "DecoderConfig":
         """Read `config.json`. Raises CheckpointError for anything but a plain model of a known family."""
         raw = _object(path)
-        _refuse_what_is_not_plain(path, raw)
         try:
+            _refuse_what_is_not_plain(path, raw)
             heads = int(raw["num_attention_heads"])
             rope = raw.get("rope_parameters") or {}
             positions = int(raw["max_position_embeddings"])
-            return cls(
+            config = cls(
                 model_type=str(raw["model_type"]),
                 vocab_size=int(raw["vocab_size"]),
                 hidden_size=int(raw["hidden_size"]),
@@ -74,16 +88,33 @@ class DecoderConfig:
                 tie_word_embeddings=bool(raw.get("tie_word_embeddings", False)),
                 sliding_window=_sliding_window(path, raw, positions),
             )
-        except (KeyError, TypeError, ValueError) as error:
+            config._check()
+        except CheckpointError:
+            raise
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise CheckpointError(
                 f"{path} lacks a field or has a wrong one: {error!r}", "use the model's own config.json"
             ) from error
+        return config
+
+    def _check(self) -> None:
+        """Raise ValueError where a size is none."""
+        for name in _SIZES:
+            size = getattr(self, name)
+            if not 1 <= size <= _LARGEST_SIZE:
+                raise ValueError(f"{name} is {size}")
+        for name in ("rope_theta", "rms_norm_eps"):
+            value = getattr(self, name)
+            if not 0 < value < math.inf:
+                raise ValueError(f"{name} is {value}")
+        if self.head_dim % 2 or self.num_attention_heads % self.num_key_value_heads:
+            raise ValueError(f"{self.num_attention_heads} heads of {self.head_dim}, {self.num_key_value_heads} of keys")
 
 
 def _object(path: Path) -> dict[str, Any]:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, RecursionError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}", "get the file again") from error
     if not isinstance(raw, dict):
         raise CheckpointError(f"{path} is not a JSON object", "get the file again")

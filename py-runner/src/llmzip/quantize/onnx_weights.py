@@ -145,6 +145,11 @@ class OnnxWeights:
                 f"{(numbers.get('N'), numbers.get('K'))}, not 4 bits, blocks that divide its inputs and {shape}",
                 "use a 4-bit file with its own config.json",
             )
+        if len(node.input) < 3 or any(node.input[4:]):
+            raise CheckpointError(
+                f"{self.path}: {name} has {'an order of groups or a bias' if len(node.input) > 3 else 'no weights'}",
+                "use a 4-bit file whose MatMulNBits have weights, scales and at most zero points",
+            )
         rows, blocks = shape[0], shape[1] // block
         packed, scales = self._array(node.input[1]), self._array(node.input[2])
         if packed.size != rows * blocks * block // 2 or scales.size != rows * blocks:
@@ -152,7 +157,12 @@ class OnnxWeights:
         q = _nibbles(packed.reshape(rows, blocks, block // 2)).astype(np.float32)
         zero: npt.NDArray[np.float32] | np.float32 = np.float32(8)
         if len(node.input) > 3 and node.input[3]:
-            points = _nibbles(self._array(node.input[3]).reshape(rows, -1))[:, :blocks]
+            stored = self._array(node.input[3])
+            if stored.dtype != np.uint8 or stored.size != rows * ((blocks + 1) // 2):
+                raise CheckpointError(
+                    f"{self.path}: the zero points of {name} are not 4 bits for each block", "get the file again"
+                )
+            points = _nibbles(stored.reshape(rows, -1))[:, :blocks]
             zero = points.astype(np.float32)[..., None]
         wide: Array = ((q - zero) * scales.reshape(rows, blocks, 1).astype(np.float32)).reshape(shape)
         return wide

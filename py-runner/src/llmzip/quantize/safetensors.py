@@ -41,7 +41,7 @@ class SafetensorsFile:
             raise self._damaged("has no safetensors header")
         try:
             entries = json.loads(self._data[8 : 8 + length].decode("utf-8"))
-        except ValueError as error:
+        except (RecursionError, ValueError) as error:
             raise self._damaged(f"has a damaged header: {error}") from error
         if not isinstance(entries, dict):
             raise self._damaged("has a header that is not an object")
@@ -62,9 +62,9 @@ class SafetensorsFile:
         if entry is None:
             raise self._damaged(f"has no tensor {name!r}")
         try:
-            kind, found = entry["dtype"], tuple(entry["shape"])
+            kind, found = str(entry["dtype"]), tuple(entry["shape"])
             first, last = (self._start + int(offset) for offset in entry["data_offsets"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise self._damaged(f"describes tensor {name!r} badly: {error!r}") from error
         if kind not in _WIDTHS:
             raise CheckpointError(

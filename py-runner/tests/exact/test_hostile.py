@@ -12,8 +12,10 @@ from llmzip.exact import Rule, check
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from onnx import NodeProto
 
-def graph(nodes: Sequence[object], kinds: dict[str, int], outputs: dict[str, int]) -> bytes:
+
+def graph(nodes: Sequence[NodeProto], kinds: dict[str, int], outputs: dict[str, int]) -> bytes:
     """A model of some nodes; tensors are [1, sequence]."""
     info = {
         name: helper.make_tensor_value_info(name, kind, [1, "sequence"]) for name, kind in {**kinds, **outputs}.items()

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         nargs="?",
         help="folder of a checkpoint (config.json, safetensors, tokenizer.json), or OWNER/NAME of the Hugging Face hub; "
-        "with --exact also a 4-bit ONNX file",
+        "with --exact or --widen also a 4-bit ONNX file",
     )
     parser.add_argument("-f", "--force", action="store_true", help="replace what is already there")
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
@@ -91,11 +91,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     other = parser.add_argument_group("other work")
     other.add_argument("--exact", action="store_true", help="make one exact graph: the same bits in every engine")
     other.add_argument(
+        "--widen",
+        action="store_true",
+        help="make the q4 file of a q4f16 file: float32 activations, the same 4-bit weights",
+    )
+    other.add_argument(
         "-o",
         "--output",
         type=output,
         metavar="OUTPUT",
-        help="file to write (default: model_exact.onnx in SOURCE's onnx folder)",
+        help="file to write (default: model_exact.onnx in SOURCE's onnx folder, or model_q4.onnx beside SOURCE)",
     )
     other.add_argument("--install", action="store_true", help="make the exporters' environments, and nothing else")
 
@@ -105,8 +110,12 @@ def run(options: argparse.Namespace, say: Talk, tell: Talk) -> None:
     talk: Talk = (lambda _text: None) if options.quiet else say
     if options.install:
         _install(talk)
+    elif options.exact and options.widen:
+        raise UsageError("--exact and --widen make different graphs", "give one of them")
     elif options.exact:
         _exact(options, talk, tell)
+    elif options.widen:
+        _widen(options, talk, tell)
     else:
         _model(options, talk, tell)
 
@@ -137,11 +146,27 @@ def _exact(options: argparse.Namespace, talk: Talk, tell: Talk) -> None:
     tell(model.manifest_entry().removesuffix("\n"))
 
 
+def _widen(options: argparse.Namespace, talk: Talk, tell: Talk) -> None:
+    from llmzip.quantize.widened import FLAVOUR, widen_file  # noqa: PLC0415
+
+    if options.source is None or options.out is not None:
+        raise UsageError(
+            "--widen makes one graph of SOURCE", "name a q4f16 file as SOURCE, and a file to write with -o"
+        )
+    source = Path(options.source)
+    target = Path(options.output or source.parent / FLAVOUR.file_name)
+    with output_file(target, overwrite=options.force) as file:
+        model = widen_file(source)
+        file.write(model.content)
+    talk(f"{target}: {len(model.content)} bytes; its lines of models/manifest.toml are on stdout")
+    tell(model.manifest_entry().removesuffix("\n"))
+
+
 def _model(options: argparse.Namespace, talk: Talk, tell: Talk) -> None:
     if options.out is None or options.output is not None:
         raise UsageError(
             "it is not said what to make",
-            "give --out DIR for a model folder, or --exact (and -o FILE) for an exact graph alone",
+            "give --out DIR for a model folder, or --exact or --widen (and -o FILE) for one graph",
         )
     if (options.source is None) == (options.stand_in is None):
         raise UsageError("one source is needed", "name SOURCE, or --stand-in NAME")

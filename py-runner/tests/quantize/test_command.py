@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import tomllib
 from typing import TYPE_CHECKING
 
+import onnx
 import pytest
 
 from llmzip.exact import check
 from llmzip.quantize.exact import export_exact
-from support.paths import PY_RUNNER
+from support.paths import PY_RUNNER, TINY
 
 from . import llama
 
@@ -45,6 +47,10 @@ def test_writes_the_graph_beside_its_checkpoint_and_says_its_lines_of_the_manife
         (["--exact", ".", "-o", "there.onnx"], 2, "is already there"),
         (["--exact", ".", "-o", "no/folder.onnx"], 1, "cannot write"),
         (["."], 2, "--exact"),
+        (["--widen", "nothing.onnx"], 1, "cannot read"),
+        (["--widen", "there.onnx", "-o", "new.onnx"], 1, "no ONNX file"),
+        (["--widen"], 2, "--widen makes one graph"),
+        (["--widen", "--exact", "."], 2, "give one of them"),
     ],
 )
 def test_refuses_with_words_and_leaves_nothing(
@@ -59,6 +65,28 @@ def test_refuses_with_words_and_leaves_nothing(
     assert message in done.stderr
     assert sorted(tmp_path.rglob("*")) == before
     assert (tmp_path / "there.onnx").read_bytes() == b"mine"
+
+
+def test_widens_a_q4f16_file_and_names_it_as_the_source(tmp_path: Path) -> None:
+    (tmp_path / "model_q4f16.onnx").write_bytes((TINY / "onnx" / "model_q4f16.onnx").read_bytes())
+    done = quantize("--widen", tmp_path / "model_q4f16.onnx")
+    assert done.returncode == 0, done.stderr
+    content = (tmp_path / "model_q4.onnx").read_bytes()
+    entry = tomllib.loads(done.stdout)["model"]
+    assert entry["variant"] == [{"dtype": "q4", "file": "onnx/model_q4.onnx", "activation": "float32", "eps": "5e-5"}]
+    (file,) = entry["file"]
+    assert file["sha256"] == hashlib.sha256(content).hexdigest()
+    assert file["source_sha256"] == hashlib.sha256((tmp_path / "model_q4f16.onnx").read_bytes()).hexdigest()
+    # The tiny model's weights are float16 in its checkpoint already: but for the rotary tables, widening gives its q4 file.
+    widened, made = (
+        _tensors(onnx.load_from_string(raw)) for raw in (content, (TINY / "onnx" / "model_q4.onnx").read_bytes())
+    )
+    assert {name for name in made if made[name] != widened[name]} == {"cos_cache", "sin_cache"}
+    assert quantize("--widen", tmp_path / "model_q4.onnx", "-o", tmp_path / "again.onnx").returncode == 1
+
+
+def _tensors(model: onnx.ModelProto) -> dict[str, bytes]:
+    return {tensor.name: tensor.SerializeToString(deterministic=True) for tensor in model.graph.initializer}
 
 
 def test_a_damaged_checkpoint_leaves_no_file(tmp_path: Path) -> None:

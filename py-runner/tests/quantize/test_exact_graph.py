@@ -12,7 +12,7 @@ import onnxruntime as ort
 import pytest
 
 from llmzip.errors import UsageError
-from llmzip.quantize import QuantizeError
+from llmzip.quantize import NbitsSettings, QuantizeError
 from llmzip.quantize.exact import export_exact
 
 from . import llama
@@ -170,6 +170,19 @@ def test_a_four_bit_file_is_a_source_too(tmp_path: Path, name: str) -> None:
     model = export_exact(path)
     assert same_bits(logits(model.content, np.array([IDS]), Run()), logits(content, np.array([IDS]), Run()))
     assert model.source.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("settings", [NbitsSettings(), NbitsSettings(8, 32, 32, symmetric=False)], ids=str)
+@pytest.mark.parametrize("name", ["llama", "llama, untied"])
+def test_a_file_with_a_quantised_embedding_is_a_source_too(tmp_path: Path, name: str, settings: NbitsSettings) -> None:
+    llama.write_checkpoint(tmp_path, FAMILIES[name])
+    path = tmp_path / "model_q4.onnx"
+    path.write_bytes(llama.graph(tmp_path, "q4", settings))
+    found, wanted = (
+        logits(export_exact(path).content, np.array([IDS]), Run()),
+        logits(path.read_bytes(), np.array([IDS]), Run()),
+    )
+    assert np.sqrt(np.square(found - wanted).mean()) <= TOLERANCE[name] * wanted.std()
 
 
 def test_the_embedding_lies_in_the_file_once(tmp_path: Path) -> None:

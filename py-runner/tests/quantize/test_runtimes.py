@@ -19,6 +19,7 @@ from llmzip.quantize.artefacts import Weights, model_folder
 from llmzip.quantize.export.own import export_own
 from llmzip.quantize.manifest import Origin
 from llmzip.quantize.ops import RUNTIMES, compatibility, ops
+from llmzip.quantize.widened import widen_file
 from support import javascript
 from support.paths import REPOSITORY, TINY
 
@@ -87,6 +88,15 @@ def test_computes_in_javascript_what_it_does_here(tmp_path: Path, preset: str, f
     wanted, found = in_python(path, ids), javascript.logits(build, path, ids, PASSES)
     assert found.shape == wanted.shape
     assert np.abs(log_probs(found) - log_probs(wanted)).max() <= TOLERANCE[FLAVOURS[flavour].agreement]["tolerance"]
+
+
+@pytest.mark.parametrize("build", ["node", "plain"])
+def test_a_widened_file_agrees_as_float32_does(tmp_path: Path, build: str) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(widen_file(TINY / "onnx" / "model_q4f16.onnx").content)
+    ids = text_ids()
+    wanted, found = in_python(path, ids), javascript.logits(build, path, ids, PASSES)
+    assert np.abs(log_probs(found) - log_probs(wanted)).max() <= TOLERANCE["float32"]["tolerance"]
 
 
 @pytest.mark.parametrize("build", javascript.BUILDS)

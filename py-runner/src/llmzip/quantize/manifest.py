@@ -56,14 +56,19 @@ def entry(name: str, origin: Origin, flavours: Iterable[Flavour], files: Iterabl
     model |= {"licence": origin.licence, "tokenizer": "tokenizer.json"}
     policy = {"window": origin.window, "overlap": origin.overlap, "start_token": origin.start_token}
     tables = [_table("model", {**model, **policy})]
-    for flavour in flavours:
-        file = f"onnx/{flavour.file_name}"
-        variant = {"dtype": flavour.name, "file": file, "activation": flavour.agreement, "eps": flavour.eps}
-        tables.append(_table("model.variant", variant))
-    for each in files:
-        made_of = {"source": each.source, "source_sha256": each.source_sha256}
-        tables.append(_table("model.file", {"path": each.path, "bytes": each.size, "sha256": each.sha256, **made_of}))
-    return "\n".join(tables)
+    return "\n".join([*tables, *map(variant_lines, flavours), *map(file_lines, files)])
+
+
+def variant_lines(flavour: Flavour) -> str:
+    """The lines of one graph."""
+    values = {"dtype": flavour.name, "file": f"onnx/{flavour.file_name}", "activation": flavour.agreement}
+    return _table("model.variant", {**values, "eps": flavour.eps})
+
+
+def file_lines(file: FileEntry) -> str:
+    """The lines of one file."""
+    made_of = {"source": file.source, "source_sha256": file.source_sha256}
+    return _table("model.file", {"path": file.path, "bytes": file.size, "sha256": file.sha256, **made_of})
 
 
 def with_entry(manifest: str, name: str, lines: str) -> str:

@@ -1,4 +1,4 @@
-"""The weights of a 4-bit ONNX decoder, dequantised. Owns how exporters name nodes and initializers, and the layout of MatMulNBits.
+"""The weights of a 4-bit ONNX decoder, dequantised. Owns how exporters name nodes and initializers, and what they mean.
 
 Layers are told by their names, which all exporters take from the checkpoint (`layers.3`, `q_proj`, `input_layernorm`); shapes are held to
 `config.json`. The graph is parsed, never run.
@@ -6,6 +6,7 @@ Layers are told by their names, which all exporters take from the checkpoint (`l
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from onnx import numpy_helper
 from .checkpoint import Array, linear_shapes
 from .config import DecoderConfig
 from .errors import CheckpointError
+from .nbits.scales import Blocks
+from .nbits.settings import BITS, MATMUL_GROUPS
 
 _LAYER = re.compile(r"layers[./](\d+)[./]")
 _FUSED = {"qkv_proj": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")}
@@ -36,10 +39,14 @@ class OnnxWeights:
             raise CheckpointError(f"{path} cannot be read: {error}", "get the file again") from error
         self._tensors = {tensor.name: tensor for tensor in graph.initializer}
         self._products = {node.name: node for node in graph.node if node.op_type == "MatMulNBits"}
+        self._lookups = {node.name: node for node in graph.node if node.op_type == "GatherBlockQuantized"}
+        self._reshapes = [node for node in graph.node if node.op_type == "Reshape"]
 
     def embedding(self) -> Array:
         """Return the token embedding, [vocab, hidden]."""
         shape = (self.config.vocab_size, self.config.hidden_size)
+        if self._lookups:
+            return self._dequantized(self._lookups[self._only(list(self._lookups), "a token embedding")], shape)
         found = [name for name in self._tensors if "embed_tokens" in name]
         return self._float(self._only(found, "a token embedding"), shape)
 
@@ -49,7 +56,7 @@ class OnnxWeights:
             return None
         found = [name for name in self._products if "lm_head" in name]
         shape = (self.config.vocab_size, self.config.hidden_size)
-        return self._dequantized(self._only(found, "a 4-bit head"), shape)
+        return self._dequantized(self._products[self._only(found, "a 4-bit head")], shape)
 
     def norm(self, name: str) -> Array:
         """Return the weight of the norm `name` (such as "layers.0.input_layernorm"), [hidden]."""
@@ -64,12 +71,12 @@ class OnnxWeights:
         shapes = linear_shapes(self.config)
         node = self._product(layer, name.rpartition(".")[2])
         if node is not None:
-            return self._dequantized(node, shapes[name])
+            return self._dequantized(self._products[node], shapes[name])
         for fused, parts in _FUSED.items():
             node = self._product(layer, fused)
             if node is not None and name in parts:
                 sizes = [shapes[part][0] for part in parts]
-                whole = self._dequantized(node, (sum(sizes), shapes[name][1]))
+                whole = self._dequantized(self._products[node], (sum(sizes), shapes[name][1]))
                 first = sum(sizes[: parts.index(name)])
                 return whole[first : first + shapes[name][0]]
         raise CheckpointError(
@@ -134,41 +141,42 @@ class OnnxWeights:
             )
         return array.astype(np.float32)
 
-    def _dequantized(self, name: str, shape: tuple[int, int]) -> Array:
-        """The weights of a MatMulNBits node, [out, in]: `(q - zero point) * scale`, blocks along the inputs."""
-        node = self._products[name]
+    def _dequantized(self, node: onnx.NodeProto, shape: tuple[int, int]) -> Array:
+        """The weights that a node of few bits reads, [out, in] or [vocab, hidden]; blocks lie along the second dimension."""
         numbers = {attribute.name: attribute.i for attribute in node.attribute}
         bits, block = numbers.get("bits", 4), numbers.get("block_size", 0)
-        if bits != 4 or (numbers.get("N"), numbers.get("K")) != shape or block < 16 or shape[1] % block:
+        stated = (numbers.get("N", shape[0]), numbers.get("K", shape[1]))
+        if bits not in BITS or stated != shape or block < min(MATMUL_GROUPS) or shape[1] % block:
             raise CheckpointError(
-                f"{self.path}: {name} has {bits} bits, blocks of {block} and the shape "
-                f"{(numbers.get('N'), numbers.get('K'))}, not 4 bits, blocks that divide its inputs and {shape}",
+                f"{self.path}: {node.name} has {bits} bits, blocks of {block} and the shape {stated}, "
+                f"not 4 or 8 bits, blocks that divide its inputs and {shape}",
                 "use a 4-bit file with its own config.json",
             )
         if len(node.input) < 3 or any(node.input[4:]):
             raise CheckpointError(
-                f"{self.path}: {name} has {'an order of groups or a bias' if len(node.input) > 3 else 'no weights'}",
+                f"{self.path}: {node.name} has {'an order of groups or a bias' if len(node.input) > 3 else 'no weights'}",
                 "use a 4-bit file whose MatMulNBits have weights, scales and at most zero points",
             )
+        is_product = node.op_type == "MatMulNBits"
+        names = [node.input[1], *node.input[2:4]] if is_product else [self._unshaped(node.input[0]), *node.input[2:4]]
+        packed, scales, *zeros = (self._array(name) for name in names if name)
         rows, blocks = shape[0], shape[1] // block
-        packed, scales = self._array(node.input[1]), self._array(node.input[2])
-        if packed.size != rows * blocks * block // 2 or scales.size != rows * blocks:
-            raise CheckpointError(f"{self.path}: the weights of {name} have the wrong length", "get the file again")
-        q = _nibbles(packed.reshape(rows, blocks, block // 2)).astype(np.float32)
-        zero: npt.NDArray[np.float32] | np.float32 = np.float32(8)
-        if len(node.input) > 3 and node.input[3]:
-            stored = self._array(node.input[3])
-            if stored.dtype != np.uint8 or stored.size != rows * ((blocks + 1) // 2):
-                raise CheckpointError(
-                    f"{self.path}: the zero points of {name} are not 4 bits for each block", "get the file again"
-                )
-            points = _nibbles(stored.reshape(rows, -1))[:, :blocks]
-            zero = points.astype(np.float32)[..., None]
-        wide: Array = ((q - zero) * scales.reshape(rows, blocks, 1).astype(np.float32)).reshape(shape)
-        return wide
+        points = (blocks * bits + 7) // 8
+        sizes = [packed.size == shape[1] * rows * bits // 8, scales.size == rows * blocks]
+        if not all(sizes) or packed.dtype != np.uint8 or any(each.size != rows * points for each in zeros):
+            raise CheckpointError(
+                f"{self.path}: the weights of {node.name} have the wrong length or type", "get the file again"
+            )
+        zero_points = zeros[0].astype(np.uint8).reshape(rows, points) if zeros else None
+        known = Blocks(
+            packed.astype(np.uint8).reshape(rows, blocks, -1), _floats(scales).reshape(rows, blocks), zero_points, bits
+        )
+        return known.dequantized()
+
+    def _unshaped(self, name: str) -> str:
+        """The initializer behind a Reshape: an embedding that the head reads too has the head's shape."""
+        return next((node.input[0] for node in self._reshapes if node.output[0] == name), name)
 
 
-def _nibbles(packed: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    """Two values to a byte, the even index in the low half."""
-    raw = packed.astype(np.uint8)
-    return np.stack((raw & 15, raw >> 4), axis=-1).reshape(*raw.shape[:-1], -1)
+def _floats(array: npt.NDArray[np.generic]) -> npt.NDArray[np.floating[Any]]:
+    return array.astype(np.float32)

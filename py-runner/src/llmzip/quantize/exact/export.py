@@ -1,7 +1,6 @@
 """From a checkpoint folder or a 4-bit ONNX file to an exact model. Owns the choice of the source and the chain of hashes."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +8,13 @@ from llmzip.errors import UsageError
 from llmzip.exact import check
 from llmzip.quantize.checkpoint import Checkpoint
 from llmzip.quantize.errors import QuantizeError
+from llmzip.quantize.flavours import EXACT
+from llmzip.quantize.manifest import FileEntry, file_lines, variant_lines
 from llmzip.quantize.onnx_weights import OnnxWeights
 
 from .decoder import Provenance, build_exact_graph
 
-FILE_NAME = "model_exact.onnx"
+FILE_NAME = EXACT.file_name
 """What the file is called in the `onnx` folder of a model."""
 
 
@@ -29,23 +30,10 @@ class ExactModel:
         """The SHA-256 of the file, in hex."""
         return hashlib.sha256(self.content).hexdigest()
 
-    def manifest_entry(self, path: str = f"onnx/{FILE_NAME}") -> str:
+    def manifest_entry(self) -> str:
         """The lines of models/manifest.toml for this file."""
-        pairs: dict[str, dict[str, str | int]] = {
-            "variant": {"dtype": "exact", "file": path, "activation": "exact", "eps": "0"},
-            "file": {
-                "path": path,
-                "bytes": len(self.content),
-                "sha256": self.sha256,
-                "source": self.source.file,
-                "source_sha256": self.source.sha256,
-            },
-        }
-        tables = [
-            "\n".join((f"[[model.{name}]]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())))
-            for name, table in pairs.items()
-        ]
-        return "\n\n".join(tables) + "\n"
+        file = FileEntry(f"onnx/{FILE_NAME}", len(self.content), self.sha256, self.source.file, self.source.sha256)
+        return f"{variant_lines(EXACT)}\n{file_lines(file)}"
 
 
 def export_exact(source: Path) -> ExactModel:

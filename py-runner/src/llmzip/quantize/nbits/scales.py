@@ -7,7 +7,7 @@ are rounded to float16 whatever the activations are, so that all flavours of one
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -36,12 +36,12 @@ Float = npt.NDArray[np.float32]
 class Blocks:
     """A quantised matrix [rows, columns].
 
-    `packed` is uint8 [rows, blocks, block * bits / 8], `scales` float16 [rows, blocks], `zero_points` uint8
+    `packed` is uint8 [rows, blocks, block * bits / 8], `scales` [rows, blocks] holds numbers of float16, `zero_points` uint8
     [rows, bytes for `blocks` values], or None when every block is symmetric.
     """
 
     packed: npt.NDArray[np.uint8]
-    scales: npt.NDArray[np.float16]
+    scales: npt.NDArray[np.floating[Any]]
     zero_points: npt.NDArray[np.uint8] | None = None
     bits: int = 4
 

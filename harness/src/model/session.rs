@@ -3,6 +3,8 @@
 
 mod outlets;
 
+use std::sync::Arc;
+
 use half::f16;
 use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
@@ -14,6 +16,7 @@ use super::config::ModelConfig;
 use super::exactness::{Exactness, read_exactness};
 use super::fingerprint::GraphOptimization;
 use super::graph::{GraphFacts, GraphView};
+use super::model_files::{DataFile, ModelFiles};
 use super::passes::{check_batch, check_ids, check_logits};
 use super::runtime::Runtime;
 use super::signature::{Batch, IndexType, InputRole, OutputRole, Signature};
@@ -84,17 +87,18 @@ enum PassLogits {
 }
 
 impl OrtSession {
-    /// Loads the graph whose file's bytes are `model`.
+    /// Loads the graph whose files are `model`.
     ///
     /// # Errors
-    /// `unsupported` for another provider, `model` when the bytes are no ONNX model or not a decoder that can be driven,
+    /// `unsupported` for another provider and for weights that are not in these files, `model` when the bytes are no ONNX model or not a decoder that can be driven,
     /// `vocabulary` when its logits are of another width than `config` says.
-    pub fn load(runtime: &Runtime, model: &[u8], config: &ModelConfig, options: &SessionOptions) -> Result<Self> {
+    pub fn load(runtime: &Runtime, model: &ModelFiles, config: &ModelConfig, options: &SessionOptions) -> Result<Self> {
         options.check()?;
-        let facts = GraphFacts::parse(model)?;
-        facts.check_one_file()?;
+        let facts = GraphFacts::parse(&model.onnx)?;
+        model.check(&facts)?;
         let session = builder(runtime, options)
-            .and_then(|mut builder| builder.commit_from_memory(model))
+            .and_then(|builder| with_data(builder, &model.data))
+            .and_then(|mut builder| builder.commit_from_memory(&model.onnx))
             .map_err(|error| load_failed(&error))?;
         let signature = Signature::read(&tensors(session.inputs())?, &tensors(session.outputs())?, config)?;
         if let Some(length) = signature.fixed_length.filter(|&length| length != 1) {
@@ -252,6 +256,14 @@ fn builder(runtime: &Runtime, options: &SessionOptions) -> ort::Result<SessionBu
         .with_optimization_level(level)?
         .with_intra_op_spinning(false)?
         .with_inter_op_spinning(false)?)
+}
+
+/// The runtime takes weights from these bytes, under these names, and looks for no file.
+fn with_data(mut builder: SessionBuilder, data: &[DataFile]) -> ort::Result<SessionBuilder> {
+    for file in data {
+        builder = builder.with_external_initializer_file_in_memory(&file.name, Arc::clone(&file.bytes))?;
+    }
+    Ok(builder)
 }
 
 fn index_tensor(kind: IndexType, shape: [usize; 2], values: impl Iterator<Item = u32>) -> Result<DynValue> {

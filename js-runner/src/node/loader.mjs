@@ -16,6 +16,7 @@ import { readSignature } from '../core/model/signature.mjs';
 import { alignTokenizer, tokenIds, wrapTokenizer } from '../core/model/tokenizer.mjs';
 import { reason } from './data-stream.mjs';
 import { readModelFile } from './files.mjs';
+import { checkPlaces, readModelFiles } from './model-files.mjs';
 import { libraryVersions, openSession, openTokenizer } from './transformers.mjs';
 
 /** @typedef {import('../core/model/graph.mjs').TensorInfo} TensorInfo */
@@ -66,19 +67,14 @@ const MAX_FINGERPRINT = 32;
 export async function loadModel(modelDir, modelFile, settings = DEFAULT_SETTINGS, expected = {}) {
   checkSettings(settings);
   checkModelFile(modelFile);
-  const model = readVerified(join(modelDir, modelFile), expected.model);
+  const model = readModelFiles(join(modelDir, modelFile), expected.model);
   const tokenizerFile = readVerified(join(modelDir, TOKENIZER_FILE), expected.tokenizer);
   const configFile = readVerified(join(modelDir, CONFIG_FILE), expected.config);
   const config = parseObject(configFile.path, configFile.bytes);
-  const facts = readGraphFacts(model.bytes);
-  if (facts.externalData) {
-    throw new UnsupportedError(
-      `${model.path} keeps weights in other files, which this runner does not load`,
-      'use a model that is one file: its SHA-256 covers all that it holds',
-    );
-  }
+  const facts = readGraphFacts(model.onnx);
+  checkPlaces(facts);
   const tokenizer = await loadTokenizer(tokenizerFile.path, tokenizerFile.bytes);
-  const session = await loadSession(model.path, modelFile, model.bytes, config, settings);
+  const session = await loadSession(model, modelFile, config, settings);
   try {
     const { inputs, outputs } = session;
     const signature = readSignature(inputs, outputs, config);
@@ -141,16 +137,15 @@ export async function loadTokenizer(path, bytes) {
 }
 
 /**
- * @param {string} path for messages
+ * @param {import('./model-files.mjs').ModelFiles} model
  * @param {string} modelFile
- * @param {Uint8Array} bytes
  * @param {Record<string, unknown>} config
  * @param {SessionOptions} settings
  * @returns {Promise<OpenSession>}
  */
-async function loadSession(path, modelFile, bytes, config, settings) {
+async function loadSession({ path, onnx, data }, modelFile, config, settings) {
   try {
-    return await openSession(modelFile, bytes, config, settings);
+    return await openSession(modelFile, onnx, data, config, settings);
   } catch (cause) {
     if (cause instanceof LlmzipError) throw cause;
     throw new ModelError(

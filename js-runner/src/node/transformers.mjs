@@ -48,11 +48,12 @@ export async function openTokenizer(tokenizerJson) {
 /**
  * @param {string} modelFile with `/` between its parts
  * @param {Uint8Array} modelBytes
+ * @param {ReadonlyMap<string, Uint8Array>} data the files of weights, by their names
  * @param {Record<string, unknown>} config a parsed config.json
  * @param {SessionOptions} settings
  * @returns {Promise<OpenSession>}
  */
-export async function openSession(modelFile, modelBytes, config, settings) {
+export async function openSession(modelFile, modelBytes, data, config, settings) {
   const library = await importLibrary();
   const files = {
     // The graph decides how it is run, not the hints in the config.
@@ -68,6 +69,7 @@ export async function openSession(modelFile, modelBytes, config, settings) {
       // The file name is already whole; types are read from the graph.
       dtype: 'fp32',
       device: 'cpu',
+      // Nor are files of weights looked for: the runtime takes these bytes under these names.
       use_external_data_format: false,
       session_options: {
         intraOpNumThreads: settings.threads,
@@ -75,6 +77,7 @@ export async function openSession(modelFile, modelBytes, config, settings) {
         executionMode: 'sequential',
         graphOptimizationLevel: /** @type {'all'} */ (settings.graphOptimization),
         logSeverityLevel: LOG_ERRORS_ONLY,
+        ...(data.size > 0 && { externalData: Array.from(data, ([path, bytes]) => ({ path, data: bytes })) }),
         // Several runners share the machine: a thread that waits must not spin.
         extra: { session: { intra_op: { allow_spinning: '0' } } },
       },

@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+from exporters import left_out, prepare
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -39,8 +41,19 @@ def rust() -> None:
     run("cargo test", "cargo", "test", "--quiet")
 
 
+def exporters() -> str | None:
+    """Make the exporters' environments; the reason where they cannot be made, which leaves out the tests that need them."""
+    print("== exporters", flush=True)
+    started = time.monotonic()
+    reason = prepare()
+    if reason is None:
+        print(f"-- exporters: ok, {time.monotonic() - started:.0f} s", flush=True)
+    return reason
+
+
 def python() -> None:
     """Lints, types, tests."""
+    reason = exporters()
     folder = ROOT / "py-runner"
     scripts = folder / ".venv" / ("Scripts" if os.name == "nt" else "bin")
     python = scripts / "python"
@@ -55,7 +68,19 @@ def python() -> None:
     run("ruff format of models/make", python, "-m", "ruff", "format", "--check", ".", cwd=making)
     run("pytest of models/make", python, "-m", "pytest", "-q", cwd=making)
     strictly = ["-W", "error", "-p", "no:cacheprovider"]
-    run("pytest of ci", python, "-m", "pytest", "-q", *strictly, "test_prepare_emulation.py", cwd=ROOT / "ci")
+    run(
+        "pytest of ci",
+        python,
+        "-m",
+        "pytest",
+        "-q",
+        *strictly,
+        "test_prepare_emulation.py",
+        "test_exporters.py",
+        cwd=ROOT / "ci",
+    )
+    if reason is not None:
+        left_out("tests of the exporters", reason)
 
 
 def javascript() -> None:

@@ -78,7 +78,8 @@ suite('content', () => {
       opset: { '': 17 },
       ops: { Cast: 2, Concat: 2, Gather: 1, Unsqueeze: 1 },
       metadata: {},
-      externalData: false,
+      dataFiles: {},
+      hiddenData: false,
     });
   });
 

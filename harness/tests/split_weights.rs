@@ -155,10 +155,12 @@ fn runners() -> Vec<(&'static str, CommandSpec)> {
     };
     let scripts = if cfg!(windows) { "Scripts" } else { "bin" };
     let python = root().join("py-runner/.venv").join(scripts).join("python");
+    let mut python = command(python, &["-m", "llmzip", "runner"]);
+    python.env = vec![("PYTHONPATH".into(), text(&root().join("py-runner/src")))];
     let node = text(&root().join("js-runner/bin/llmzip.mjs"));
     vec![
         ("rust", command(env!("CARGO_BIN_EXE_llmzip").into(), &["runner"])),
-        ("python", command(python, &["-m", "llmzip", "runner"])),
+        ("python", python),
         ("node", command("node".into(), &[&node, "runner"])),
     ]
 }

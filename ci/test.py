@@ -53,7 +53,6 @@ def exporters() -> str | None:
 
 def python() -> None:
     """Lints, types, tests."""
-    reason = exporters()
     folder = ROOT / "py-runner"
     scripts = folder / ".venv" / ("Scripts" if os.name == "nt" else "bin")
     python = scripts / "python"
@@ -79,8 +78,6 @@ def python() -> None:
         "test_exporters.py",
         cwd=ROOT / "ci",
     )
-    if reason is not None:
-        left_out("tests of the exporters", reason)
 
 
 def javascript() -> None:
@@ -95,10 +92,17 @@ def main() -> None:
     """Make the environments, then run the checks of the languages that were asked for."""
     parser = argparse.ArgumentParser(description="Run every check of the three languages.")
     parser.add_argument("languages", nargs="*", choices=[[], *LANGUAGES], help="all unless named")
+    parser.add_argument(
+        "--exporters", action="store_true", help="make the exporters' environments too (6 GB), which some tests need"
+    )
     arguments = parser.parse_args()
     run("set-up", "cargo", "run", "--quiet", "--", "setup", "--dev")
+    reason = exporters() if arguments.exporters else None
     for language in arguments.languages or LANGUAGES:
         LANGUAGES[language]()
+    if reason is not None:
+        # At the end, where it is seen.
+        left_out("tests that need an exporter", reason)
 
 
 if __name__ == "__main__":

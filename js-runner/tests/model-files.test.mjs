@@ -9,7 +9,7 @@ import { WireType } from '@bufbuild/protobuf/wire';
 import { IntegrityError, ModelError, SetupError, UnsupportedError } from '../src/core/errors.mjs';
 import { MAX_DATA_FILES } from '../src/core/model/external.mjs';
 import { readGraphFacts } from '../src/core/model/graph.mjs';
-import { modelIdentity } from '../src/core/model/provenance.mjs';
+import { modelIdentity } from '../src/core/model/identity.mjs';
 import { DEFAULT_SETTINGS, loadModel } from '../src/node/loader.mjs';
 import { checkPlaces, readModelFiles } from '../src/node/model-files.mjs';
 import { temporaryFolder, writeModelFolder } from './support/model-folder.mjs';

@@ -1,6 +1,7 @@
 //! Owns where model files come from and whether they are what they should be: SHA-256 of the very bytes that are used, and
 //! which model of the manifest a name, a folder or a hash stands for. It loads no model.
 
+mod identity;
 pub mod manifest;
 mod models;
 
@@ -12,6 +13,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use self::identity::model_identity;
 pub use self::models::{ModelChoice, Models};
 use crate::{Error, ErrorCode, Result};
 
@@ -41,20 +43,6 @@ impl Hash {
         )
         .with_hint("the file is damaged or another one; get the file that the hash belongs to"))
     }
-}
-
-/// The SHA-256 that stands for a model: that of its ONNX file, or, when weights lie in files beside it, that of a list of all of
-/// them (FORMAT.md, section 2). `data` has their names and hashes, in any order.
-#[must_use]
-pub fn model_identity(onnx: Hash, data: &[(&str, Hash)]) -> Hash {
-    if data.is_empty() {
-        return onnx;
-    }
-    let mut lines: Vec<_> = data.iter().map(|(name, hash)| (name, hash)).collect();
-    lines.sort();
-    let lines = lines.iter().map(|(name, hash)| format!("{hash}  {name}\n"));
-    // No ONNX file begins with this first line, so that a list is never taken for one.
-    Hash::of(format!("files\n{onnx}\n{}", lines.collect::<String>()).as_bytes())
 }
 
 impl fmt::Display for Hash {

@@ -10,7 +10,8 @@ import { dirname, join } from 'node:path';
 import { ModelError, UnsupportedError } from '../core/errors.mjs';
 import { METADATA_KEY } from '../core/model/exactness.mjs';
 import { readGraphFacts } from '../core/model/graph.mjs';
-import { checkSha256, modelIdentity, sha256Hex } from '../core/model/provenance.mjs';
+import { modelIdentity } from '../core/model/identity.mjs';
+import { checkSha256, sha256Hex } from '../core/model/provenance.mjs';
 import { readModelFile } from './files.mjs';
 
 /** @typedef {{ path: string, onnx: Uint8Array, data: Map<string, Uint8Array>, sha256: string }} ModelFiles */

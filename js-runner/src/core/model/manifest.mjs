@@ -6,7 +6,7 @@
 
 import { parse } from 'smol-toml';
 import { UsageError } from '../errors.mjs';
-import { modelIdentity } from './provenance.mjs';
+import { modelIdentity } from './identity.mjs';
 
 /** @typedef {{ dtype: string, file: string, data: string[], eps: string }} Variant one graph of a model; `data` are its files of weights */
 /** @typedef {Record<string, unknown>} Table */

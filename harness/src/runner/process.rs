@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 use process_wrap::std::{ChildWrapper, CommandWrap};
 use serde_json::Value;
 
+use super::line_json::parse_line;
 use super::lines::{Heard, Talk, quote, read_lines};
-use super::protocol::{Load, Operation, ReplyBody, ReplyLine, RequestLine};
+
+use super::protocol::{Load, Operation, ReplyBody, ReplyLine, RequestLine, from_object};
 use super::{OnProgress, RawOutcome, Runner};
 use crate::interrupt;
 use crate::{Error, ErrorCode, Result};
@@ -213,7 +215,7 @@ impl ProcessRunner {
                 return Err(self.broken_by(format!("runner {} {end} during request {id} (`{op}`)", self.name)));
             }
         };
-        match serde_json::from_slice::<ReplyLine>(&line) {
+        match parse_line(&line).and_then(from_object::<ReplyLine>) {
             Ok(reply) if reply.id == id => Ok(reply),
             Ok(reply) => Err(self.broken_by(format!(
                 "runner {} answered request {id} (`{op}`) with the id {}",

@@ -10,7 +10,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::protocol::{Bye, MAX_LINE_BYTES, Operation, Progress, ReplyBody, ReplyLine, RequestLine};
+use super::line_json::{MAX_WHOLE, parse_line};
+use super::protocol::{Bye, MAX_LINE_BYTES, Operation, Progress, ReplyBody, ReplyLine, RequestLine, from_object};
 use super::{OnProgress, RawOutcome};
 use crate::stdio::duplicate_stdout;
 use crate::{Error, ErrorCode, Result};
@@ -52,10 +53,10 @@ pub fn serve(handler: &mut dyn Handler, mut requests: impl BufRead, mut replies:
             reply(&mut replies, NO_ID, ReplyBody::Error(error))?;
             continue;
         }
-        let request = match serde_json::from_slice::<RequestLine>(&line) {
+        let request = match read_request(&line) {
             Ok(request) => request,
-            Err(source) => {
-                reply(&mut replies, id_of(&line), ReplyBody::Error(no_request(&source)))?;
+            Err((id, why)) => {
+                reply(&mut replies, id, ReplyBody::Error(no_request(&why)))?;
                 continue;
             }
         };
@@ -85,15 +86,27 @@ fn no_request(why: &dyn fmt::Display) -> Error {
         .with_hint("PROTOCOL.md says what a request looks like")
 }
 
-/// The id of a line that is no request in some other way.
-fn id_of(line: &[u8]) -> u64 {
-    let value = serde_json::from_slice::<Value>(line).unwrap_or_default();
-    value.get("id").and_then(Value::as_u64).unwrap_or(NO_ID)
+/// The request in a line; else the id to answer with, and what is wrong.
+fn read_request(line: &[u8]) -> std::result::Result<RequestLine, (u64, String)> {
+    let value = parse_line(line).map_err(|why| (NO_ID, why))?;
+    let id = value.get("id").and_then(Value::as_u64).filter(|id| *id <= MAX_WHOLE);
+    let Some(id) = id else {
+        return Err((NO_ID, format!("it has no id that is a whole number, 0 .. {MAX_WHOLE}")));
+    };
+    from_object(value).map_err(|why| (id, why))
 }
 
 fn reply(replies: &mut impl Write, id: u64, body: ReplyBody) -> Result<()> {
-    let mut line = serde_json::to_vec(&ReplyLine { id, body })
-        .map_err(|source| Error::new(ErrorCode::Internal, format!("cannot write a reply: {source}")))?;
+    let write = |body| {
+        serde_json::to_vec(&ReplyLine { id, body })
+            .map_err(|source| Error::new(ErrorCode::Internal, format!("cannot write a reply: {source}")))
+    };
+    let mut line = write(body)?;
+    if line.len() > MAX_LINE_BYTES {
+        let message = format!("the reply has {} bytes, more than a line may", line.len());
+        let error = Error::new(ErrorCode::Usage, message).with_hint("ask for less at once");
+        line = write(ReplyBody::Error(error))?;
+    }
     line.push(b'\n');
     replies
         .write_all(&line)

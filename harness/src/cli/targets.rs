@@ -113,13 +113,19 @@ pub(super) fn target(choice: ModelChoice) -> Result<Target> {
         model_file: choice.model_file.into(),
         eps: choice.eps,
         start_token: choice.start_token,
-        window: field(choice.window)?,
-        overlap: field(choice.overlap)?,
+        window: context_length("window", choice.window)?,
+        overlap: context_length("overlap", choice.overlap)?,
     })
 }
 
-fn field(value: usize) -> Result<u32> {
-    u32::try_from(value).map_err(|_| Error::new(ErrorCode::Setup, format!("{value} is no context length")))
+fn context_length(what: &str, value: usize) -> Result<u32> {
+    u32::try_from(value).map_err(|_| {
+        Error::new(
+            ErrorCode::Setup,
+            format!("the manifest states a {what} of {value} tokens, which is no context length"),
+        )
+        .with_hint("restore models/manifest.toml")
+    })
 }
 
 #[cfg(test)]

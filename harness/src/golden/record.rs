@@ -184,7 +184,13 @@ impl Asked {
         let keys = then.as_object().into_iter().flat_map(|object| object.keys());
         Ok(keys
             .filter(|key| then[*key] != now[*key])
-            .map(|key| (key.replace('_', " "), &then[key], &now[key]))
+            .map(|key| {
+                (
+                    key.replace('_', " ").replace("sha256", "SHA-256"),
+                    &then[key],
+                    &now[key],
+                )
+            })
             .map(|(what, then, now)| match (then, now) {
                 (Value::Array(_), _) => format!("{what} were others"),
                 (Value::Object(_), _) => format!("{what} was another"),

@@ -2,8 +2,8 @@
 
 Owns the work that is timed, which js-runner/bench/speed.mjs does alike. Options: `folder`, `variants`, `threads`, `runs`, `jobs`
 (name to [lanes, past, new tokens per pass, passes]), `plans` (name to [lanes, chunk]). Prints `tokens_per_s`, by job and variant one
-number per run; `ids`, by job the SHA-256 of the ids that were fed, as u32, little-endian; and `digests`, by plan the SHA-256 of all rows of the
-exact variant.
+number per run; `ids`, by job the SHA-256 of the ids that were fed, as u32, little-endian; and `digests`, by plan the SHA-256 of all rows
+of the exact variant.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ def test_widens_a_q4f16_file_and_names_it_as_the_source(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     content = (tmp_path / "model_q4.onnx").read_bytes()
     entry = tomllib.loads(done.stdout)["model"]
-    assert entry["variant"] == [{"dtype": "q4", "file": "onnx/model_q4.onnx", "activation": "float32", "eps": "5e-5"}]
+    assert entry["variant"] == [{"dtype": "q4", "file": "onnx/model_q4.onnx", "activation": "float32", "eps": "2e-4"}]
     (file,) = entry["file"]
     assert file["sha256"] == hashlib.sha256(content).hexdigest()
     assert file["source_sha256"] == hashlib.sha256((tmp_path / "model_q4f16.onnx").read_bytes()).hexdigest()

@@ -197,6 +197,31 @@ mod tests {
     }
 
     #[test]
+    fn a_reply_that_is_too_long_is_an_error_and_the_next_one_is_sent() {
+        /// Answers with as many letters as the operation's name says.
+        struct Letters;
+
+        impl Handler for Letters {
+            fn handle(&mut self, op: &str, _: Value, _: OnProgress<'_>) -> Result<RawOutcome> {
+                Ok(RawOutcome::Done(json!("x".repeat(op.parse().unwrap()))))
+            }
+        }
+
+        let around = r#"{"id":1,"result":""}"#.len();
+        let longest = MAX_LINE_BYTES - around;
+        for (letters, fits) in [(longest, true), (longest + 1, false)] {
+            let requests = format!("{{\"id\": 1, \"op\": \"{letters}\"}}\n{{\"id\": 2, \"op\": \"0\"}}\n");
+            let mut replies = Vec::new();
+            serve(&mut Letters, requests.as_bytes(), &mut replies).unwrap();
+            let lines: Vec<&[u8]> = replies.split(|byte| *byte == b'\n').collect();
+            assert_eq!(lines[0].len() == MAX_LINE_BYTES, fits);
+            let first: Value = serde_json::from_slice(lines[0]).unwrap();
+            assert_eq!((&first["id"], first.get("error").is_none()), (&json!(1), fits));
+            assert_eq!(lines[1..], [&br#"{"id":2,"result":""}"#[..], b""]);
+        }
+    }
+
+    #[test]
     fn nothing_is_answered_after_bye() {
         let requests = b"{\"id\": 1, \"op\": \"bye\"}\n{\"id\": 2, \"op\": \"hello\"}\n";
         check(requests, &[json!({"id": 1, "result": "bye"})]);

@@ -20,13 +20,13 @@ What is assumed:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from llmzip.errors import InternalError
 
 from .casts import CASTS
-from .contract import caches, describe_input, find_positions
+from .contract import caches, describe_input, find_positions, wrong_growth
 from .elementwise import ELEMENTWISE
 from .fusion import fused_pattern
 from .graph import Graph, read_graph
@@ -119,8 +119,19 @@ class _Checker:
                 doubted = any(value.tainted for name, value in values.items() if name not in self._constants)
                 if doubted and not findings.violations:
                     raise InternalError("a node was refused without a reason")
+                findings.violations.extend(self._grown_wrongly(pairs, past, values))
                 return values, findings
             passes += 1
+
+    def _grown_wrongly(
+        self, pairs: dict[str, str], past: dict[str, Value], values: dict[str, Value]
+    ) -> Iterator[Violation]:
+        for name, output in pairs.items():
+            maker = self._graph.maker(output)
+            why = wrong_growth(self._graph, name, past[name], values[output], self._lengths)
+            # Of what comes out of a node that breaks a rule no shape is known.
+            if why is not None and not values[output].tainted:
+                yield Violation(Rule.CACHE_LENGTH, maker.name if maker else "", maker.label if maker else "", why)
 
     def _pass(self, past: dict[str, Value]) -> tuple[dict[str, Value], Findings]:
         values = dict(self._constants)
@@ -152,6 +163,7 @@ class _Checker:
             return [_NOTHING_KNOWN] * len(node.outputs)
         # What is not known to be right is said once, at its origin.
         step.broken = step.broken or step.tainted
+        results = [replace(value, attains=None) if value.may_have_empty_rows else value for value in results]
         if node.op != "Concat" and any(value.absent for value in step.present):
             # Of a cache that is not there yet comes nothing that is.
             return [replace(value, absent=True) for value in results]

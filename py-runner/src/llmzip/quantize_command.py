@@ -6,6 +6,7 @@ Libraries are imported by what needs them: `--help` is quick.
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,11 +146,14 @@ def _exact(options: argparse.Namespace, talk: Talk, tell: Talk) -> None:
         )
     source = Path(options.source)
     target = Path(options.output or (source / "onnx" if source.is_dir() else source.parent) / FILE_NAME)
-    if options.output is None and source.is_dir():
-        target.parent.mkdir(exist_ok=True)
-    with output_file(target, overwrite=options.force) as file:
-        model = export_exact(source, options.positions)
-        file.write(model.content)
+    with contextlib.ExitStack() as undo:
+        if options.output is None and source.is_dir() and not target.parent.exists():
+            target.parent.mkdir()
+            undo.callback(target.parent.rmdir)
+        with output_file(target, overwrite=options.force) as file:
+            model = export_exact(source, options.positions)
+            file.write(model.content)
+        undo.pop_all()
     if model.positions < model.source_positions:
         talk(f"the graph is for the first {model.positions} of {model.source_positions} positions")
     talk(

@@ -12,8 +12,9 @@ import onnx
 import pytest
 
 from llmzip.exact import check
+from llmzip.model.provenance import find_record
 from llmzip.quantize.exact import export_exact
-from support.paths import PY_RUNNER, TINY
+from support.paths import PY_RUNNER, REPOSITORY, TINY
 
 from . import llama
 
@@ -108,3 +109,22 @@ def test_a_damaged_checkpoint_leaves_no_file(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "outside the file or of the wrong length" in done.stderr
     assert not (tmp_path / "onnx").exists()
+
+
+def test_the_manifest_of_the_document_and_the_printed_lines_make_a_model(tmp_path: Path) -> None:
+    folder = tmp_path / "FOLDER"
+    folder.mkdir()
+    llama.write_checkpoint(folder, llama.Sizes())
+    (folder / "tokenizer.json").write_bytes((TINY / "tokenizer.json").read_bytes())
+    text = (REPOSITORY / "EXACT.md").read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+    for name in ("config.json", "tokenizer.json"):
+        assert f"SHA-256 OF {name}" in text
+        text = text.replace(f"SHA-256 OF {name}", hashlib.sha256((folder / name).read_bytes()).hexdigest())
+    done = quantize("--exact", folder)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "manifest.toml").write_text(text + "\n" + done.stdout, encoding="utf-8")
+    record = find_record(folder)
+    assert record is not None
+    assert (record.name, record.variant("exact").file) == ("NAME", "onnx/model_exact.onnx")
+    for name in ("config.json", "tokenizer.json", "onnx/model_exact.onnx"):
+        assert record.sha256[name] == hashlib.sha256((folder / name).read_bytes()).hexdigest()

@@ -9,6 +9,9 @@ What is proved of a graph without violations, for inputs within the contract (`c
 - every float sum is of integers (times a power of two) that float32 holds, with all partial sums;
 - no cast leaves its type, no divisor is 0, no root is of a negative number.
 
+What is not proved: that plans agree. Every node of a graph may be exact, and its logits depend on how a text is cut into passes, or on
+the lanes beside it; of this only the length of the cache is looked at. `quantize.exact.trial` runs a graph to see it.
+
 What is assumed:
 
 - engines do element-wise float32 arithmetic by IEEE 754, subnormal numbers included, and contract nothing (no fused multiply-add);

@@ -54,9 +54,15 @@ def model(nodes: Sequence[NodeProto], constants: dict[str, Any], result: int = F
     return bytes(made.SerializeToString())
 
 
-def run(content: bytes, x: npt.NDArray[np.float32] | None = None, past: int = 0, length: int = 1) -> npt.NDArray[Any]:
+def run(
+    content: bytes,
+    x: npt.NDArray[np.float32] | None = None,
+    past: int = 0,
+    length: int = 1,
+    level: ort.GraphOptimizationLevel = ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
+) -> npt.NDArray[Any]:
     options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.graph_optimization_level = level
     options.log_severity_level = 4
     session = ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     feeds = {
@@ -218,3 +224,38 @@ def test_a_row_scaled_to_its_peak_may_be_rounded_far_up(exponent: int) -> None:
     peaks = np.array([min(unit * 2.0**149 / each, MOST) for each in divisors], np.float32)
     for peak in (*peaks, np.float32(MOST), np.float32(1.0)):
         check_bounds(content, run(content, np.array([[peak, -peak], [peak, 0], [1, -peak]], np.float32)))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("between", [None, "Identity", "Mul"])
+@pytest.mark.parametrize("multiplied_before", [False, True])
+def test_a_product_by_multiplied_scales_is_fused_into_one_that_rounds_otherwise(
+    turned: bool, between: str | None, multiplied_before: bool
+) -> None:
+    """Multiplied by one scale after the other it is the same at all levels; by the product of both it is not."""
+    rng = np.random.default_rng(0)
+    byte = {"unit": np.array(2.0**-5, np.float32), "middle": np.array(128, np.uint8)}
+    matrix = {"weights": rng.integers(-63, 64, (2, 16)).astype(np.int8)}
+    scales = {"columns": rng.standard_normal(16).astype(np.float32), "one": np.array(1, np.float32)}
+    last = ["scaled", "columns"] if not multiplied_before else ["float", "both"]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "unit", "middle"], ["bytes"], "bytes"),
+        helper.make_node("MatMulInteger", ["bytes", "weights", "middle"], ["product"], "product"),
+        helper.make_node("Cast", ["product"], ["float"], "float", to=FLOAT),
+        helper.make_node("ReduceMax", ["x"], ["rows"], "rows", axes=[-1], keepdims=1),
+        helper.make_node("Mul", ["rows", "columns"], ["both"], "both"),
+        helper.make_node("Mul", ["float", "rows"], ["scaled"], "scaled"),
+        helper.make_node("Mul", last[::-1] if turned else last, ["logits"], "logits"),
+    ]
+    if between:
+        inputs = ["whole"] if between == "Identity" else ["one", "whole"]
+        nodes[2] = helper.make_node("Cast", ["product"], ["whole"], "whole", to=FLOAT)
+        nodes.insert(3, helper.make_node(between, inputs, ["float"], "float"))
+    unused = "scaled" if multiplied_before else "both"
+    content = model([node for node in nodes if node.name != unused], byte | matrix | scales)
+    x = rng.standard_normal((3, 2)).astype(np.float32)
+    plain = run(content, x)
+    optimised = run(content, x, level=ort.GraphOptimizationLevel.ORT_ENABLE_ALL)
+    broken = [(each.rule, each.node) for each in check(content, POSITIONS).violations]
+    assert (plain.tobytes() != optimised.tobytes()) == multiplied_before
+    assert broken == ([(Rule.FUSED_PATTERN, "logits")] if multiplied_before else [])

@@ -123,7 +123,7 @@ def test_nothing_is_much_larger_than_it_was() -> None:
 def test_one_text_run_is_not_listed() -> None:
     [frame, _] = frames(pack(TEXT, settings())[0])
     assert isinstance(frame, CodedFrame)
-    assert frame.runs == []
+    assert len(frame.runs) == 0
 
 
 def test_equal_logits_give_equal_bytes() -> None:

@@ -3,7 +3,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::Hash;
 use crate::{Error, ErrorCode, Result};
@@ -78,9 +79,20 @@ pub struct FileEntry {
     /// Its size in bytes, where known.
     #[serde(default)]
     pub bytes: Option<u64>,
-    /// Its SHA-256, where known.
-    #[serde(default)]
+    /// Its SHA-256, where known; `unknown` in the file says that it is not.
+    #[serde(default, deserialize_with = "known_hash")]
     pub sha256: Option<Hash>,
+}
+
+/// In the place of a SHA-256 that nobody knows yet.
+const UNKNOWN: &str = "unknown";
+
+fn known_hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Hash>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text == UNKNOWN {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(D::Error::custom)
 }
 
 impl Manifest {

@@ -1,5 +1,7 @@
 //! Owns the grammar of the command line, as the user types it.
 
+mod models;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+pub use self::models::{ModelsArguments, ModelsCommand, ModelsFetchArguments, ModelsImportArguments};
 use crate::compressor::CompressOptions;
 use crate::runner::process::Timeouts;
 use crate::setup::EMULATED_CPUS;
@@ -37,6 +40,8 @@ pub enum Command {
     Conform(Box<ConformArguments>),
     /// Hold this machine to what the models gave elsewhere, or record it anew.
     Golden(GoldenArguments),
+    /// Get the models of models/manifest.toml, and check what is there of them.
+    Models(ModelsArguments),
     /// Make a verified 4-bit model of a checkpoint: `SOURCE --out DIR`, an exact graph: `--exact SOURCE`, or `--help` for more.
     #[command(disable_help_flag = true)]
     Quantize(PythonArguments),

@@ -30,7 +30,9 @@ def _arguments() -> argparse.ArgumentParser:
     )
     what.add_argument("--evaluate", action="store_true", help="no writing: print what the model costs on each text")
     what.add_argument(
-        "--scales", action="store_true", help="no writing: print what each way to choose scales costs in bits per token"
+        "--scales",
+        action="store_true",
+        help="no writing: print what flavours and ways to choose scales cost in bits per token",
     )
     return parser
 

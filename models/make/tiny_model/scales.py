@@ -1,4 +1,4 @@
-"""What the ways to choose scales cost: bits per token of the tiny model, quantised in each of them. Owns figures, not limits.
+"""What flavours, and ways to choose scales, cost: bits per token of the tiny model, quantised in each of them. Owns figures, not limits.
 
 The training saw the linear layers through the 4-bit grid, so that a scale of least squared error finds their weights again, to the bit, and
 a comparison would say nothing of other models. So the network is rotated first: every vector between the layers is turned by one random
@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from llmzip.quantize import Checkpoint, ExportedGraph, NbitsSettings, quantized_flavours, serialised
+from llmzip.quantize import PRESETS, Checkpoint, ExportedGraph, NbitsSettings, quantized_flavours, serialised
 from llmzip.quantize.checkpoint import linear_shapes
+from llmzip.quantize.exact.decoder import Provenance, build_exact_graph
 from llmzip.quantize.export.own import export_own
 from llmzip.quantize.nbits.scales import quantize
 
@@ -24,6 +25,7 @@ from .files import write_whole
 from .inference import OnnxModel, coded_bits
 
 TEXT = "mixed-100k.txt"
+PROSE = "prose-45k.txt"
 _READ_BY = {
     "self_attn.q_proj": "input_layernorm",
     "self_attn.k_proj": "input_layernorm",
@@ -33,6 +35,8 @@ _READ_BY = {
 }
 
 Float = npt.NDArray[np.float32]
+_UNRECORDED = "0" * 64
+"""In the place of a SHA-256: the rotated weights are in no file."""
 
 
 class Rotated(Checkpoint):
@@ -76,10 +80,21 @@ class Cost:
     error: float
 
 
+def flavour_costs(folder: Path) -> Iterator[tuple[str, float, dict[str, float]]]:
+    """For each text, bits per token of the float graph and of each flavour with its default settings."""
+    weights = Rotated(folder)
+    graph = export_own(weights)
+    content = {"exact": build_exact_graph(weights, Provenance(weights.path.name, _UNRECORDED))}
+    content |= {name: serialised(model) for name, model in quantized_flavours(graph, PRESETS["llmzip"]).items()}
+    for text in (PROSE, TEXT):
+        ids = _token_ids(folder, text)
+        plain = _bits_per_token(serialised(graph.model), ids)
+        yield text, plain, {name: _bits_per_token(each, ids) for name, each in content.items()}
+
+
 def costs(folder: Path) -> tuple[float, Iterator[Cost]]:
     """Bits per token of the float graph, and the cost of each way; activations are float32 throughout."""
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    ids = tokenizer.encode((folder / "samples" / TEXT).read_text(encoding="utf-8"), add_special_tokens=False).ids
+    ids = _token_ids(folder, TEXT)
     weights = Rotated(folder)
     graph = export_own(weights)
     return _bits_per_token(serialised(graph.model), ids), (_cost(weights, graph, each, ids) for each in ways())
@@ -109,6 +124,12 @@ def _error(weights: Rotated, settings: NbitsSettings) -> float:
     return float(np.sqrt(wrong / whole))
 
 
+def _token_ids(folder: Path, text: str) -> list[int]:
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    content = (folder / "samples" / text).read_text(encoding="utf-8")
+    return list(tokenizer.encode(content, add_special_tokens=False).ids)
+
+
 def _bits_per_token(content: bytes, ids: list[int]) -> float:
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "model.onnx"
@@ -117,9 +138,16 @@ def _bits_per_token(content: bytes, ids: list[int]) -> float:
 
 
 def scales_text(folder: Path) -> str:
-    """A table of the costs, in Markdown."""
+    """Tables of the costs, in Markdown."""
+    lines = ["| text | checkpoint, float32 | exact | q4f16 | q4 |", "|---|---|---|---|---|"]
+    for text, plain, of_flavour in flavour_costs(folder):
+        cells = [f"{of_flavour[name]:.4f} ({of_flavour[name] / plain - 1:+.3%})" for name in ("exact", "q4f16", "q4")]
+        lines.append(f"| {' | '.join([text, f'{plain:.4f}', *cells])} |")
     plain, found = costs(folder)
-    lines = [
+    lines += [
+        "",
+        f"{TEXT}, float weights: {plain:.4f} bits per token",
+        "",
         "| group | zero points | scale | error of the weights | linear layers | embedding too |",
         "|---|---|---|---|---|---|",
     ]
@@ -127,4 +155,4 @@ def scales_text(folder: Path) -> str:
         points = "symmetric" if cost.settings.symmetric else "asymmetric"
         what = f"| {cost.settings.matmul_group} | {points} | {cost.settings.scale} | {cost.error:.2%} |"
         lines.append(f"{what} +{cost.kept - plain:.4f} | +{cost.quantized - plain:.4f} |")
-    return "\n".join([f"{TEXT}, float weights: {plain:.4f} bits per token", "", *lines]) + "\n"
+    return "\n".join(lines) + "\n"

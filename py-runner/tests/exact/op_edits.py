@@ -33,13 +33,12 @@ def softmax(graph: Edited) -> str:
 
 
 def float_matmul(graph: Edited) -> str:
-    """The mean of values by low bytes, with what the bytes were rounded from."""
-    node = graph.find(
-        "MatMulInteger",
-        lambda each: each.input[1].endswith(".value") and graph.made_by(graph.maker(each.input[0]), "Sub"),
-    )
+    """The mean of values, with what the bytes of their weights were rounded from."""
+    node = graph.find("MatMulInteger", lambda each: each.input[1].endswith(".value"))
+    both = graph.maker(node.input[0])
+    for at, part in enumerate(both.input):
+        both.input[at] = graph.maker(part).input[0]
     node.op_type = "MatMul"
-    node.input[0] = graph.maker(node.input[0]).input[0]
     graph.insert(node, 1, "Cast", to=TensorProto.FLOAT)
     del node.input[2:]
     return str(node.name)

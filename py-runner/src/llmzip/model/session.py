@@ -53,6 +53,11 @@ def container_fingerprint(exactness: Exactness) -> str:
     return f"ort-{onnxruntime.__version__}/{architecture()}"[:32]
 
 
+def _ort_value(array: npt.NDArray[Any]) -> onnxruntime.OrtValue:
+    """The array as the runtime's value, which keeps it alive and does not copy it."""
+    return onnxruntime.OrtValue.ortvalue_from_numpy(array)
+
+
 class Session:
     """A graph from the content of a model file and of its `config.json`; a `LogitsSource`.
 
@@ -75,7 +80,7 @@ class Session:
         self.vocab_size = signature.vocab_size
         self.logits_type = signature.logits_type
         self._fetches = [LOGITS, *(cache.present for cache in signature.caches)]
-        self._cache: dict[str, npt.NDArray[Any]] = {}
+        self._cache: dict[str, onnxruntime.OrtValue] = {}
         self._length = 0
 
     @property
@@ -93,12 +98,16 @@ class Session:
                 f"the graph takes one lane at a time, not {batch}: {self.signature.batch_policy.reason}",
                 "run the lanes one after another",
             )
-        self._cache = {cache.name: np.zeros((batch, *cache.shape[1:]), cache.type) for cache in self.signature.caches}
+        self._cache = {
+            cache.name: _ort_value(np.zeros((batch, *cache.shape[1:]), cache.type)) for cache in self.signature.caches
+        }
         self._length = 0
 
     def keep_lanes(self, batch: int) -> None:
         """Keep the first `batch` lanes of the cache and drop the others."""
-        self._cache = {name: np.ascontiguousarray(value[:batch]) for name, value in self._cache.items()}
+        self._cache = {
+            name: _ort_value(np.ascontiguousarray(value.numpy()[:batch])) for name, value in self._cache.items()
+        }
 
     def feed(self, ids: Ids) -> Logits:
         """Feed `[batch, n]` ids after what the cache holds; the logits after each, `[batch, n, V]`.
@@ -125,8 +134,10 @@ class Session:
         if signature.positions_type:
             positions = np.arange(self._length, total, dtype=signature.positions_type)
             feeds[POSITIONS] = np.ascontiguousarray(np.broadcast_to(positions, ids.shape))
+        values = {name: _ort_value(array) for name, array in feeds.items()}
         try:
-            logits, *present = self._session.run(self._fetches, feeds | self._cache)
+            # The cache stays with the runtime: as arrays it would be copied out and in at every pass.
+            logits, *present = self._session.run_with_ort_values(self._fetches, values | self._cache)
         except Exception as error:
             raise ModelError(
                 f"the graph fails on {ids.shape[1]} ids in {ids.shape[0]} lanes after {self._length}: {error}",
@@ -134,7 +145,7 @@ class Session:
             ) from error
         self._cache = dict(zip(self._cache, present, strict=True))
         self._length = total
-        rows: Logits = logits
+        rows: Logits = logits.numpy()
         if rows.shape[:-1] == ids.shape and rows.shape[-1] != self.vocab_size:
             raise VocabularyError(
                 f"the graph predicts {rows.shape[-1]} tokens, config.json has a vocab_size of {self.vocab_size}",

@@ -14,12 +14,13 @@ from llmzip.quantize.graph import GraphWriter
 
 from .exponential import exponential, root_scale
 from .heads import Rows
-from .operations import PEAK, ZERO_POINT, Operations
+from .operations import ZERO_POINT, Operations
 
 _PROBABILITY_BITS = 15
 _MASKED = float(-(2.0**100))
-_UNPROVED = 2**63
-"""A bound that is beyond int32 whatever the context: the values' sum is joined as float."""
+_HIGH_PEAK = 128
+_LOW_UNITS = 256
+"""A weight of a value is `high * _LOW_UNITS + low` of two bytes, `high` at most `_HIGH_PEAK`."""
 CACHE_PARTS = ("key", "key_scale", "value", "value_scale")
 
 
@@ -40,7 +41,10 @@ def declare_caches(graph: GraphWriter, config: DecoderConfig) -> None:
 
 
 def mask(graph: GraphWriter, config: DecoderConfig) -> str:
-    """0 where a query may look at a key, else a number that drowns every score: [batch, 1, sequence, total]."""
+    """0 where a query may look at a key, else a number that drowns every score: [batch, 1, group * sequence, total].
+
+    Once for every head of a group, since the queries that share keys lie below each other.
+    """
     ops = Operations(graph, "/model/mask")
     zero, one = ops.number(0, np.int64), ops.number(1, np.int64)
     total = ops.node("Gather", ops.node("Shape", "attention_mask"), one, axis=0)
@@ -54,7 +58,9 @@ def mask(graph: GraphWriter, config: DecoderConfig) -> str:
     causal = ops.node("Where", seen, ops.number(0.0), ops.number(_MASKED))
     absent = ops.node("Sub", ops.number(1.0), ops.node("Cast", "attention_mask", to=TensorProto.FLOAT))
     padding = ops.node("Unsqueeze", ops.scaled(absent, _MASKED), ops.integers(1, 2))
-    return ops.node("Add", padding, causal)
+    bias = ops.node("Add", padding, causal)
+    group = config.num_attention_heads // config.num_key_value_heads
+    return bias if group == 1 else ops.node("Concat", *[bias] * group, axis=2)
 
 
 def query_factor(config: DecoderConfig) -> float:
@@ -85,14 +91,13 @@ class Attention:
         return result
 
     def _exponentials(self, queries: Rows, keys: str, key_scales: str) -> str:
-        """2^15 * exp(score - the row's largest), [batch, heads, sequence, total]."""
-        ops, config = self._ops, self._config
-        grouped = ops.reshape(queries.integers, 0, config.num_key_value_heads, -1, config.head_dim)
+        """2^15 * exp(score - the row's largest), [batch, key heads, group * sequence, total]."""
+        ops, heads = self._ops, self._config.num_key_value_heads
+        grouped = ops.reshape(queries.integers, 0, heads, -1, self._config.head_dim)
         integers = ops.node("Cast", ops.matrix(grouped, keys, ZERO_POINT, ZERO_POINT), to=TensorProto.FLOAT)
-        scores = ops.reshape(ops.node("Mul", integers, key_scales), 0, config.num_attention_heads, -1, 0)
-        seen = ops.node("Add", scores, self._bias)
+        seen = ops.node("Add", ops.node("Mul", integers, key_scales), self._bias)
         below = ops.node("Sub", seen, ops.node("ReduceMax", seen, axes=[-1], keepdims=1))
-        root = ops.node("Mul", below, ops.reshape(queries.scales, 0, config.num_attention_heads, -1, 1))
+        root = ops.node("Mul", below, ops.reshape(queries.scales, 0, heads, -1, 1))
         return exponential(ops, root, _PROBABILITY_BITS)
 
     def _mixed(self, weights: str, values: str, value_scales: str) -> str:
@@ -100,12 +105,20 @@ class Attention:
         ops, config = self._ops, self._config
         whole = ops.node("Cast", weights, to=TensorProto.INT32)
         total = ops.node("Cast", ops.node("ReduceSum", whole, ops.integers(-1), keepdims=1), to=TensorProto.FLOAT)
-        grouped = ops.node("Mul", ops.reshape(weights, 0, config.num_key_value_heads, -1, 0), value_scales)
-        largest = ops.node("ReduceMax", grouped, axes=[-1], keepdims=1)
-        levels = ops.node("Mul", grouped, ops.reciprocal(largest, 2 * PEAK))
-        high, low, _ = ops.split_bytes(levels, 0)
-        coarse, fine = (ops.matrix(part, values, zero, ZERO_POINT) for part, zero in ((high, 0), (low, ZERO_POINT)))
-        mixed = ops.reshape(ops.joined(coarse, fine, _UNPROVED), 0, config.num_attention_heads, -1, config.head_dim)
-        factor = ops.reshape(largest, 0, config.num_attention_heads, -1, 1)
-        mean = ops.node("Mul", mixed, ops.node("Mul", ops.reciprocal(total, 1 / (2 * PEAK)), factor))
+        scaled = ops.node("Mul", weights, value_scales)
+        largest = ops.node("ReduceMax", scaled, axes=[-1], keepdims=1)
+        high, low = self._split(ops.node("Mul", scaled, ops.reciprocal(largest, _HIGH_PEAK)))
+        # One product of both bytes: the values are rearranged for it but once.
+        both = ops.matrix(ops.node("Concat", high, low, axis=2), values, 0, ZERO_POINT)
+        coarse, fine = ops.nodes("Split", ops.node("Cast", both, to=TensorProto.FLOAT), outputs=2, axis=2)
+        mixed = ops.node("Add", ops.scaled(coarse, _LOW_UNITS), fine)
+        factor = ops.node("Mul", ops.reciprocal(total, 1 / (_HIGH_PEAK * _LOW_UNITS)), largest)
+        mean = ops.reshape(ops.node("Mul", mixed, factor), 0, config.num_attention_heads, -1, config.head_dim)
         return ops.reshape(ops.transpose(mean, 0, 2, 1, 3), 0, 0, -1)
+
+    def _split(self, x: str) -> tuple[str, str]:
+        """Numbers in [0, _HIGH_PEAK] as whole numbers and what is left of them in units of 1 / _LOW_UNITS, both uint8 around 0."""
+        ops = self._ops
+        high = ops.node("Cast", x, to=TensorProto.UINT8)
+        left = ops.node("Sub", x, ops.node("Cast", high, to=TensorProto.FLOAT))
+        return high, ops.quantized(left, 1 / _LOW_UNITS, 0)

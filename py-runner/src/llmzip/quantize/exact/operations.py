@@ -115,18 +115,14 @@ class Operations:
         """Undo `quantized`, exactly."""
         return self.node("DequantizeLinear", x, self.number(scale), self.number(zero_point, np.uint8))
 
-    def split_bytes(self, x: str, zero_point: int) -> tuple[str, str, str]:
-        """High byte around `zero_point`, low byte around `ZERO_POINT`, and the high part as float, of numbers within PEAK."""
-        high = self.quantized(x, 1 << LOW_BITS, zero_point)
-        coarse = self.dequantized(high, 1 << LOW_BITS, zero_point)
-        low = self.quantized(self.node("Sub", x, coarse), 1, ZERO_POINT)
-        return high, low, coarse
-
     def two_bytes(self, x: str) -> TwoBytes:
         """Quantise each row of `x` by its largest magnitude."""
         peak = self.peak(x)
         levels = self.reciprocal(peak, PEAK)
-        high, low, coarse = self.split_bytes(self.node("Mul", x, levels), ZERO_POINT)
+        integers = self.node("Mul", x, levels)
+        high = self.quantized(integers, 1 << LOW_BITS, ZERO_POINT)
+        coarse = self.dequantized(high, 1 << LOW_BITS, ZERO_POINT)
+        low = self.quantized(self.node("Sub", integers, coarse), 1, ZERO_POINT)
         return TwoBytes(high, low, coarse, peak, levels)
 
     def matrix(self, x: str, weight: str, x_zero: int, weight_zero: int | None = None) -> str:

@@ -1,6 +1,7 @@
 //! Owns the grammar of the command line, as the user types it.
 
 mod golden;
+mod models;
 mod timeouts;
 
 use std::ffi::OsString;
@@ -10,6 +11,7 @@ use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub use self::golden::{GoldenArguments, GoldenCheckArguments, GoldenCommand, GoldenWriteArguments};
+pub use self::models::{ModelsArguments, ModelsCommand, ModelsFetchArguments, ModelsImportArguments};
 pub use self::timeouts::TimeoutArguments;
 use crate::compressor::CompressOptions;
 use crate::setup::EMULATED_CPUS;
@@ -39,6 +41,8 @@ pub enum Command {
     Conform(Box<ConformArguments>),
     /// Hold this machine to what the models gave elsewhere, or record it anew.
     Golden(GoldenArguments),
+    /// Get the models of models/manifest.toml, and check what is there of them.
+    Models(ModelsArguments),
     /// Make a verified 4-bit model of a checkpoint: `SOURCE --out DIR`, an exact graph: `--exact SOURCE`, or `--help` for more.
     #[command(disable_help_flag = true)]
     Quantize(PythonArguments),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::seconds;
+use super::timeouts::seconds;
 use crate::Result;
 use crate::models::Patience;
 

@@ -32,7 +32,8 @@ impl TimeoutArguments {
     }
 }
 
-fn seconds(flag: &str, value: f64) -> Result<Duration> {
+/// A length of time that an option gives in seconds; not 0.
+pub(super) fn seconds(flag: &str, value: f64) -> Result<Duration> {
     Duration::try_from_secs_f64(value)
         .ok()
         .filter(|limit| !limit.is_zero())

@@ -1,7 +1,7 @@
 """How fast the exact graph is beside the float ones, natively and in WebAssembly, on a model of SmolLM2-135M's shape.
 
 Owns what is timed and the tables. The work itself is in py-runner/bench/speed.py and js-runner/bench/speed.mjs, which also give the
-digests of the exact graph's rows: where they are not the same, this ends with 1.
+digests of the exact graph's rows and of the ids that were fed: where they are not the same, this ends with 1.
 """
 
 from __future__ import annotations
@@ -49,14 +49,27 @@ def measure(engine: str, command: list[str], threads: int, runs: int) -> dict[st
 
 
 def rows(engine: str, speeds: dict[str, dict[str, list[float]]]) -> list[list[str]]:
-    """A row for each job: tokens per second, and how much faster the exact graph is, run by run."""
+    """A row for each job: tokens per second, and how much faster the exact graph is, run by run; each as its spread."""
     out = []
     for job, of_variant in speeds.items():
-        middle = [f"{median(of_variant[variant]):.1f}" for variant in VARIANTS]
         exact, *others = (of_variant[variant] for variant in VARIANTS)
-        ratios = [f"{median(a / b for a, b in zip(exact, other, strict=True)):.2f}" for other in others]
-        out.append([f"{engine}: {job}", *middle, *ratios])
+        ratios = [[a / b for a, b in zip(exact, other, strict=True)] for other in others]
+        cells = [spread(of_variant[variant], 1) for variant in VARIANTS] + [spread(ratio, 2) for ratio in ratios]
+        out.append([f"{engine}: {job}", *cells])
     return out
+
+
+def spread(values: list[float], digits: int) -> str:
+    """The median of some runs, and their least and greatest."""
+    return f"{median(values):.{digits}f} ({min(values):.{digits}f}..{max(values):.{digits}f})"
+
+
+def check_ids(ids: dict[str, dict[str, str]]) -> None:
+    """Raise `BenchError` where two engines were timed at other ids, so that their speeds are not those of the same work."""
+    first, *others = ids
+    for other in others:
+        if jobs := [job for job, digest in ids[other].items() if digest != ids[first][job]]:
+            raise BenchError(f"{other} was fed other ids than {first}: {', '.join(jobs)}")
 
 
 def different(digests: dict[str, dict[str, str]]) -> list[str]:
@@ -91,6 +104,8 @@ def run(threads: int, runs: int, json_file: Path | None) -> int:
     for count in sorted({1, threads}):
         engines[f"native, {count} threads"] = ([python, str(ROOT / "py-runner/bench/speed.py")], count)
     found = {engine: measure(engine, command, count, runs) for engine, (command, count) in engines.items()}
+    check_ids({engine: answer["ids"] for engine, answer in found.items()})
+    print(f"median (least..greatest) of {runs} runs")
     header = ["tokens/s", *VARIANTS, *(f"exact/{variant}" for variant in VARIANTS[1:])]
     table(header, [row for engine, answer in found.items() for row in rows(engine, answer["tokens_per_s"])])
     unequal = different({engine: answer["digests"] for engine, answer in found.items()})

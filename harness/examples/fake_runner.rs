@@ -96,6 +96,10 @@ enum Fault {
     Skips,
     /// Skips everything but `hello` and `bye`.
     SkipsAll,
+    /// Has no `inspect` and no `decompress`, and says so.
+    HasFew,
+    /// Has no `load`, and says so.
+    HasNoLoad,
     /// Skips `hello`.
     SkipsHello,
     /// Speaks another version of the protocol.
@@ -195,6 +199,15 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 impl Fake {
+    fn operations(&self) -> impl Iterator<Item = &'static str> {
+        let missing: &[&str] = match self.fault {
+            Fault::HasFew => &["inspect", "decompress"],
+            Fault::HasNoLoad => &["load"],
+            _ => &[],
+        };
+        OPERATIONS.into_iter().filter(move |op| !missing.contains(op))
+    }
+
     fn fingerprint(&self) -> Fingerprint {
         Fingerprint {
             language: "fake".to_owned(),
@@ -366,6 +379,10 @@ impl Handler for Fake {
                 reason: "not on a Sunday".to_owned(),
             }));
         }
+        if !self.operations().any(|name| name == op) {
+            let message = format!("there is no operation {op}");
+            return Err(Error::new(ErrorCode::Unsupported, message));
+        }
         if self.fault == Fault::WrongShape && op == "tokenize" {
             return done(json!({ "tokens": "many" }));
         }
@@ -378,7 +395,7 @@ impl Handler for Fake {
                     PROTOCOL_VERSION
                 },
                 name: "fake".to_owned(),
-                ops: OPERATIONS.map(str::to_owned).to_vec(),
+                ops: self.operations().map(str::to_owned).collect(),
                 fingerprint: self.fingerprint(),
             }),
             "load" => self.load(parse(params)?),
@@ -410,7 +427,7 @@ impl Handler for Fake {
             "compress" => self.compress(&parse(params)?),
             "decompress" => self.decompress(&parse(params)?),
             "bye" => done(json!({})),
-            other => Err(Error::new(ErrorCode::Usage, format!("there is no operation {other}"))),
+            other => Err(Error::new(ErrorCode::Internal, format!("nothing carries out {other}"))),
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod golden;
 pub mod interrupt;
 pub mod logprobs;
 pub mod model;
+pub mod models;
 pub mod report;
 pub mod runner;
 pub mod setup;

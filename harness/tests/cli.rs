@@ -63,12 +63,20 @@ fn every_command_says_what_it_takes() {
         "inspect",
         "conform",
         "golden",
+        "models",
         "setup",
         "doctor",
         "runner",
         "smoke",
     ] {
         check(&format!("help.{name}"), &folder, &run(&[name, "--help"]));
+    }
+    for name in ["list", "fetch", "verify", "path", "import"] {
+        check(
+            &format!("help.models.{name}"),
+            &folder,
+            &run(&["models", name, "--help"]),
+        );
     }
 }
 

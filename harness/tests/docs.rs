@@ -373,6 +373,69 @@ fn dependencies_are_those_of_the_manifests() {
     check("JavaScript", &|name| javascript.contains(&format!("\"{name}\": \"")));
 }
 
+#[test]
+fn sizes_and_hashes_are_those_of_the_manifest() {
+    use llmzip::model::provenance::manifest::Manifest;
+
+    let manifest = Manifest::read(&root().join("models/manifest.toml")).unwrap();
+    let model = manifest
+        .models
+        .iter()
+        .find(|model| model.name == "smollm2-135m-instruct")
+        .unwrap();
+    let rows = table(&read("README.md"), &["file", "bytes", "SHA-256"]);
+    let path_of = |row: &Vec<String>| row[0].split(',').next().unwrap_or_default().to_owned();
+    let said: Vec<String> = rows.iter().map(path_of).collect();
+    for row in &rows {
+        let path = path_of(row);
+        let file = model
+            .files
+            .iter()
+            .find(|file| file.path == path)
+            .unwrap_or_else(|| panic!("{path}"));
+        assert_eq!(row[1].replace(',', "").parse().ok(), file.bytes, "{path}");
+        let is_said = match file.sha256 {
+            Some(hash) => row[2]
+                .strip_suffix("...")
+                .is_some_and(|begin| begin.len() >= 8 && hash.to_string().starts_with(begin)),
+            None => row[2] == "unknown",
+        };
+        assert!(is_said, "{path}: {}", row[2]);
+        let is_default = model.default_variant().is_some_and(|variant| variant.file == path);
+        assert_eq!(row[0].contains("the default"), is_default, "{path}");
+    }
+    // Every file of weights, so that none can be forgotten.
+    let weights = |path: &&String| path.ends_with(".onnx") || path.ends_with(".safetensors");
+    let all: Vec<&String> = model.files.iter().map(|file| &file.path).filter(weights).collect();
+    for path in all.iter().copied() {
+        assert!(said.contains(path), "README does not have {path}");
+    }
+    assert_eq!(said.len(), all.len());
+
+    // No other document has a whole hash that the manifest does not.
+    let known: Vec<String> = manifest
+        .models
+        .iter()
+        .flat_map(|model| &model.files)
+        .filter_map(|file| Some(file.sha256?.to_string()))
+        .collect();
+    let is_hash = |word: &&str| word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    for name in [
+        "README.md",
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "EXACT.md",
+        "QUANTIZE.md",
+        "models/make/README.md",
+    ] {
+        let document = read(name);
+        let words = document.split(|character: char| !character.is_ascii_alphanumeric());
+        for hash in words.filter(is_hash) {
+            assert!(known.iter().any(|known| known == hash), "{name}: no file has {hash}");
+        }
+    }
+}
+
 /// Every Rust file below a folder.
 fn sources(folder: &Path) -> Vec<PathBuf> {
     fs::read_dir(folder)

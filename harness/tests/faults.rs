@@ -227,6 +227,9 @@ fn a_broken_runner_is_one_failed_row() {
     check("interrupted", &runner(&[(ErrorCode::Interrupted, "hello")]));
     check("skips-hello", &runner(&[(ErrorCode::Runner, "hello")]));
     check("other-version", &runner(&[(ErrorCode::Runner, "hello")]));
+    let report = check("has-no-load", &runner(&[(ErrorCode::Runner, "hello")]));
+    let message = &report.failures[0].error.message;
+    assert!(message.contains("does not name `load`"), "{message}");
 }
 
 #[cfg(unix)]
@@ -299,14 +302,31 @@ fn a_reader_that_fails_is_told_from_wrong_bytes() {
 
 #[test]
 fn skips_have_reasons_and_are_no_failures() {
-    let report = check("skips", &NOTHING);
+    check_skips("skips", |_| "not on a Sunday".to_owned());
+}
+
+#[test]
+fn what_hello_does_not_name_is_not_asked() {
+    // A fake that is asked for it answers with an error, which would be a failure.
+    check_skips("has-few", |op| {
+        format!("`{op}` is not among the operations that hello names")
+    });
+}
+
+/// Skips of `inspect` and of `decompress` for the two inputs, each with its reason.
+fn check_skips(fault: &str, reason: impl Fn(&str) -> String) {
+    let report = check(fault, &NOTHING);
     let skips: Vec<_> = report
         .skips
         .iter()
-        .map(|skip| (skip.request.as_str(), skip.reason.as_str()))
+        .map(|skip| (skip.request.as_str(), skip.reason.clone()))
         .collect();
-    assert_eq!(skips.len(), 3);
-    assert!(skips.iter().all(|(_, reason)| *reason == "not on a Sunday"));
+    let expected = [
+        ("inspect", reason("inspect")),
+        ("decompress text by left", reason("decompress")),
+        ("decompress empty by left", reason("decompress")),
+    ];
+    assert_eq!(skips, expected, "{fault}");
     assert!(
         report.round_trips.iter().all(|trip| trip.decoder != "faulty"),
         "what was skipped is no row"

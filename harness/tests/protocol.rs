@@ -9,8 +9,8 @@ use llmzip::ErrorCode;
 use llmzip::model::provenance::Models;
 use llmzip::runner::process::{CommandSpec, ProcessRunner, Timeouts};
 use llmzip::runner::protocol::{
-    Bye, Compress, Decompress, Detokenize, GraphOptimization, Hello, Inspect, Load, Logprobs, Operation, PlanParams,
-    ReplyLine, Tokenize, read_output,
+    Bye, Compress, Decompress, Detokenize, GraphOptimization, Hello, Inspect, Load, Logprobs, MAX_LINE_BYTES,
+    Operation, PlanParams, ReplyLine, Tokenize, read_output,
 };
 use llmzip::runner::{RawOutcome, Runner, ask};
 use serde_json::{Value, json};
@@ -197,6 +197,16 @@ fn a_runner_whose_result_is_none_is_stopped() {
     );
     assert!(runner.exit_status().is_some(), "it still runs");
     assert_eq!(ask(&mut runner, &Bye {}, &mut |_| Ok(())).unwrap_err(), error);
+}
+
+#[test]
+fn a_request_that_is_longer_than_a_line_may_be_is_not_sent() {
+    let mut runner = support::start("fake", &[]);
+    let text = "a".repeat(MAX_LINE_BYTES);
+    let error = ask(&mut runner, &Tokenize { text }, &mut |_| Ok(())).unwrap_err();
+    assert_eq!(error.code, ErrorCode::Usage);
+    let request = Tokenize { text: "a".to_owned() };
+    ask(&mut runner, &request, &mut |_| Ok(())).unwrap();
 }
 
 /// Our own runner, in a process of its own.

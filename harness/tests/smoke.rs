@@ -25,6 +25,8 @@ fn check_fake(name: &str, code: i32, args: &[&str]) {
 fn a_fake_is_found_out() {
     check_fake("fake", 1, &[]);
     check_fake("fake.skips", 1, &["--fault", "skips"]);
+    check_fake("fake.has-few", 1, &["--fault", "has-few"]);
+    check_fake("fake.has-no-load", 1, &["--fault", "has-no-load"]);
     check_fake("fake.skips-hello", 1, &["--fault", "skips-hello"]);
     check_fake("fake.wrong-coded", 1, &["--fault", "wrong-coded"]);
     check_fake("fake.not-finite", 1, &["--fault", "not-finite"]);

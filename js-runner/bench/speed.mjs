@@ -26,19 +26,29 @@ const POLICY = { startToken: 0, window: 32, overlap: 8 };
  */
 const someIds = (count, vocabSize) => Uint32Array.from({ length: count }, (_, i) => (i * 977) % vocabSize);
 
+/** @param {Uint32Array} ids */
+function littleEndian(ids) {
+  const view = new DataView(new ArrayBuffer(4 * ids.length));
+  for (const [place, id] of ids.entries()) view.setUint32(4 * place, id, true);
+  return view;
+}
+
 /**
- * Tokens per second of `passes` passes of `fresh` tokens in each of `lanes` lanes, after `past` others.
+ * Tokens per second of `passes` passes of `fresh` tokens in each of `lanes` lanes, after `past` others; and the digest of all ids.
  *
  * @param {SessionSource} source
  * @param {[number, number, number, number]} job
+ * @returns {Promise<[number, string]>}
  */
 async function timed(source, [lanes, past, fresh, passes]) {
-  source.reset(lanes);
-  if (past > 0) await source.feed(someIds(lanes * past, source.vocabSize), past);
+  const before = someIds(lanes * past, source.vocabSize);
   const ids = someIds(lanes * fresh, source.vocabSize);
+  source.reset(lanes);
+  if (past > 0) await source.feed(before, past);
   const started = performance.now();
   for (let pass = 0; pass < passes; pass++) await source.feed(ids, fresh);
-  return (1000 * lanes * fresh * passes) / (performance.now() - started);
+  const speed = (1000 * lanes * fresh * passes) / (performance.now() - started);
+  return [speed, createHash('sha256').update(littleEndian(before)).update(littleEndian(ids)).digest('hex')];
 }
 
 /**
@@ -72,11 +82,14 @@ for (const variant of variants) {
 }
 /** @type {Record<string, Record<string, number[]>>} */
 const speeds = {};
+/** @type {Record<string, string>} */
+const ids = {};
 // The first run warms up.
 for (let run = 0; run <= runs; run++) {
   for (const [job, settings] of Object.entries(jobs)) {
     for (const variant of variants) {
-      const speed = await timed(sources[variant], settings);
+      const [speed, digestOfIds] = await timed(sources[variant], settings);
+      ids[job] = digestOfIds;
       speeds[job] ??= {};
       speeds[job][variant] ??= [];
       if (run > 0) speeds[job][variant].push(speed);
@@ -86,5 +99,5 @@ for (let run = 0; run <= runs; run++) {
 /** @type {Record<string, string>} */
 const digests = {};
 for (const [name, plan] of Object.entries(plans)) digests[name] = await digest(sources.exact, plan);
-process.stdout.write(JSON.stringify({ tokens_per_s: speeds, digests }));
+process.stdout.write(JSON.stringify({ tokens_per_s: speeds, ids, digests }));
 process.exit(0);

@@ -155,12 +155,12 @@ suite('preamble', () => {
         return true;
       }));
 
-  refuses('a vocabulary of 1', { vocabSize: 1 }, /vocab_size is 1/);
-  refuses('a vocabulary above 2^20', { vocabSize: 2 ** 20 + 1 }, /vocab_size/);
+  refuses('a vocabulary of 1', { vocabSize: 1 }, /the vocabulary size is 1/);
+  refuses('a vocabulary above 2^20', { vocabSize: 2 ** 20 + 1 }, /the vocabulary size/);
   refuses('no offsets', { offsets: 0 }, /offsets is 0/);
   refuses('65 offsets', { offsets: 65 }, /offsets is 65/);
   refuses('an eps of 1', { eps: { mantissa: 1, exponent: 0 } }, /eps is/);
-  refuses('a start token outside the vocabulary', { startToken: 1536 }, /start_token is 1536/);
+  refuses('a start token outside the vocabulary', { startToken: 1536 }, /the start token is 1536/);
   refuses('a window of 1', { window: 1, overlap: 0 }, /window is 1/);
   refuses('a window above 2^20', { window: 2 ** 20 + 1 }, /window/);
   refuses('an overlap as long as the window', { overlap: 512 }, /overlap is 512/);
@@ -226,33 +226,33 @@ suite('frames', () => {
         return true;
       }));
 
-  refuses('no plain bytes', { plainLength: 0 }, /plain_length is 0/);
-  refuses('more than 16 MiB', { plainLength: 2 ** 24 + 1 }, /plain_length/);
-  refuses('no tokens', { tokenCount: 0 }, /token_count is 0/);
-  refuses('more tokens than bytes', { tokenCount: 21 }, /token_count is 21/);
+  refuses('no plain bytes', { plainLength: 0 }, /plain length is 0/);
+  refuses('more than 16 MiB', { plainLength: 2 ** 24 + 1 }, /plain length/);
+  refuses('no tokens', { tokenCount: 0 }, /token count is 0/);
+  refuses('more tokens than bytes', { tokenCount: 21 }, /token count is 21/);
   refuses('an empty run', { runs: [textRun(5), literalRun(0)] }, /a run is 1/);
   refuses('too few tokens in the runs', { runs: [textRun(4), literalRun(3)] }, /hold 4 tokens/);
   refuses('too many tokens in the runs', { runs: [textRun(6)] }, /hold more than/);
   refuses('too many literals', { runs: [textRun(5), literalRun(21)] }, /hold more than/);
   refuses('1 cell', { cells: 1 }, /cells is 1/);
   refuses('4097 cells', { cells: 4097 }, /cells is 4097/);
-  refuses('no block', { block: 0 }, /block is 0/);
-  refuses('a block of 4097', { block: 4097 }, /block is 4097/);
-  refuses('no lanes', { streams: [] }, /lane_count is 0/);
-  refuses('more lanes than tokens', { streams: new Array(6).fill(Uint8Array.of(1)) }, /lane_count is 6/);
-  refuses('an empty stream', { streams: [Uint8Array.of(1), new Uint8Array(0)] }, /stream_length is 0/);
+  refuses('no block', { block: 0 }, /block length is 0/);
+  refuses('a block of 4097', { block: 4097 }, /block length is 4097/);
+  refuses('no lanes', { streams: [] }, /number of lanes is 0/);
+  refuses('more lanes than tokens', { streams: new Array(6).fill(Uint8Array.of(1)) }, /number of lanes is 6/);
+  refuses('an empty stream', { streams: [Uint8Array.of(1), new Uint8Array(0)] }, /stream length is 0/);
   // 8 + 2 * 11 * 5 tokens + 2 * 32 * 1 block
   refuses(
     'a stream that no writer makes',
     { streams: [new Uint8Array(183)] },
-    /stream_length is 183, it must be 1 to 182/,
+    /stream length is 183, it must be 1 to 182/,
   );
 
   test('refuses 257 lanes', async () => {
     const many = { ...FRAME, plainLength: 300, tokenCount: 300, runs: [textRun(300)], literals: new Uint8Array(0) };
     await assert.rejects(
       readBack(writeCodedFrame({ ...many, streams: new Array(257).fill(Uint8Array.of(1)) })),
-      /lane_count/,
+      /number of lanes/,
     );
     const most = { ...many, streams: new Array(256).fill(Uint8Array.of(1)) };
     assert.deepEqual(await readBack(writeCodedFrame(most)), most);

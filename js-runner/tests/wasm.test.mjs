@@ -5,11 +5,11 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
+import { openWasmSession } from 'llmzip/web';
 import { rowsOfKnownTokens } from '../src/core/model/context.mjs';
 import { SessionSource } from '../src/core/model/session.mjs';
 import { readSignature } from '../src/core/model/signature.mjs';
 import { loadModel } from '../src/node/loader.mjs';
-import { openWasmSession } from '../src/web/session.mjs';
 import { TINY, withoutTiny } from './support/model-folder.mjs';
 
 /** @typedef {import('../src/core/model/context.mjs').Plan} Plan */

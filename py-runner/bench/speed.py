@@ -2,7 +2,8 @@
 
 Owns the work that is timed, which js-runner/bench/speed.mjs does alike. Options: `folder`, `variants`, `threads`, `runs`, `jobs`
 (name to [lanes, past, new tokens per pass, passes]), `plans` (name to [lanes, chunk]). Prints `tokens_per_s`, by job and variant one
-number per run, and `digests`, by plan the SHA-256 of all rows of the exact variant.
+number per run; `ids`, by job the SHA-256 of the ids that were fed, as u32, little-endian; and `digests`, by plan the SHA-256 of all rows
+of the exact variant.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from llmzip.model.context import ContextPolicy, Plan, rows_of_known_tokens
 from llmzip.model.model_files import read_model_files
@@ -23,21 +25,29 @@ CHECKED_TOKENS = 40
 POLICY = ContextPolicy(0, 32, 8)
 
 
-def timed(session: Session, lanes: int, past: int, new: int, passes: int) -> float:
-    """Tokens per second of `passes` passes of `new` tokens in each of `lanes` lanes, after `past` others."""
-    ids = np.arange(lanes * max(past, new), dtype=np.int64).reshape(lanes, -1) * 977 % session.vocab_size
+def some_ids(count: int, vocab_size: int) -> npt.NDArray[np.int64]:
+    """The ids that are fed: any will do, in every language the same."""
+    ids: npt.NDArray[np.int64] = np.arange(count, dtype=np.int64) * 977 % vocab_size
+    return ids
+
+
+def timed(session: Session, lanes: int, past: int, new: int, passes: int) -> tuple[float, str]:
+    """Tokens per second of `passes` passes of `new` tokens in each of `lanes` lanes, after `past` others; and the digest of all ids."""
+    before = some_ids(lanes * past, session.vocab_size).reshape(lanes, past)
+    ids = some_ids(lanes * new, session.vocab_size).reshape(lanes, new)
     session.reset(lanes)
     if past:
-        session.feed(ids[:, :past])
+        session.feed(before)
     started = time.perf_counter()
     for _ in range(passes):
-        session.feed(ids[:, :new])
-    return lanes * new * passes / (time.perf_counter() - started)
+        session.feed(ids)
+    speed = lanes * new * passes / (time.perf_counter() - started)
+    return speed, hashlib.sha256(before.astype("<u4").tobytes() + ids.astype("<u4").tobytes()).hexdigest()
 
 
 def digest(session: Session, lanes: int, chunk: int) -> str:
     """The SHA-256 of the rows of some tokens, in the tokens' order."""
-    ids = np.arange(CHECKED_TOKENS, dtype=np.int64) * 977 % session.vocab_size
+    ids = some_ids(CHECKED_TOKENS, session.vocab_size)
     lengths = [len(part) for part in np.array_split(ids, lanes)]
     firsts = np.concatenate([[0], np.cumsum(lengths)])
     rows: dict[int, bytes] = {}
@@ -61,14 +71,15 @@ def main() -> None:
         for name in options["variants"]
     }
     speeds: dict[str, dict[str, list[float]]] = {job: {name: [] for name in sessions} for job in options["jobs"]}
+    ids: dict[str, str] = {}
     # The first run warms up.
     for run in range(options["runs"] + 1):
         for job, (lanes, past, new, passes) in options["jobs"].items():
             for name, session in sessions.items():
-                speed = timed(session, lanes, past, new, passes)
+                speed, ids[job] = timed(session, lanes, past, new, passes)
                 speeds[job][name] += [speed] if run else []
     digests = {plan: digest(sessions["exact"], lanes, chunk) for plan, (lanes, chunk) in options["plans"].items()}
-    json.dump({"tokens_per_s": speeds, "digests": digests}, sys.stdout)
+    json.dump({"tokens_per_s": speeds, "ids": ids, "digests": digests}, sys.stdout)
 
 
 if __name__ == "__main__":

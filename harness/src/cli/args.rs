@@ -1,16 +1,20 @@
 //! Owns the grammar of the command line, as the user types it.
 
+mod golden;
+mod models;
+mod timeouts;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+pub use self::golden::{GoldenArguments, GoldenCheckArguments, GoldenCommand, GoldenWriteArguments};
+pub use self::models::{ModelsArguments, ModelsCommand, ModelsFetchArguments, ModelsImportArguments};
+pub use self::timeouts::TimeoutArguments;
 use crate::compressor::CompressOptions;
-use crate::runner::process::Timeouts;
 use crate::setup::EMULATED_CPUS;
-use crate::{Error, ErrorCode, Result};
 
 /// Compresses with a language model, and proves that every runtime decodes what any other wrote.
 #[derive(Debug, Parser)]
@@ -37,6 +41,8 @@ pub enum Command {
     Conform(Box<ConformArguments>),
     /// Hold this machine to what the models gave elsewhere, or record it anew.
     Golden(GoldenArguments),
+    /// Get the models of models/manifest.toml, and check what is there of them.
+    Models(ModelsArguments),
     /// Make a verified 4-bit model of a checkpoint: `SOURCE --out DIR`, an exact graph: `--exact SOURCE`, or `--help` for more.
     #[command(disable_help_flag = true)]
     Quantize(PythonArguments),
@@ -224,87 +230,10 @@ pub struct ConformArguments {
     pub markdown: Option<PathBuf>,
 }
 
-/// Arguments of `golden`.
-#[derive(Debug, Args)]
-pub struct GoldenArguments {
-    /// What to do with the goldens.
-    #[command(subcommand)]
-    pub command: GoldenCommand,
-}
-
-/// What to do with the goldens.
-#[derive(Debug, Subcommand)]
-pub enum GoldenCommand {
-    /// Hold this machine to golden/MODEL: tokens, graph, log-probs, containers, and their decoding.
-    Check(GoldenCheckArguments),
-    /// Replace golden/MODEL by the answers of one runner, and golden/codec/vectors.json by the codec's.
-    Write(GoldenWriteArguments),
-}
-
-/// Arguments of `golden check`.
-#[derive(Debug, Args)]
-pub struct GoldenCheckArguments {
-    /// A model of models/manifest.toml.
-    #[arg(long, value_name = "NAME", default_value = "tiny")]
-    pub model: String,
-    /// Hold only these runners to them.
-    #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "rust,python,node")]
-    pub runner: Vec<String>,
-}
-
-/// Arguments of `golden write`.
-#[derive(Debug, Args)]
-pub struct GoldenWriteArguments {
-    /// A model of models/manifest.toml.
-    #[arg(long, value_name = "NAME", default_value = "tiny")]
-    pub model: String,
-    /// The one runner whose answers they become: rust, python or node.
-    #[arg(long, value_name = "NAME", default_value = "rust")]
-    pub runner: String,
-    /// Write only golden/codec/vectors.json, which needs no model and no runner.
-    #[arg(long, conflicts_with_all = ["model", "runner"])]
-    pub codec: bool,
-}
-
 /// Arguments of `setup`.
 #[derive(Debug, Args)]
 pub struct SetupArguments {
     /// Also install what the tests and checks of py-runner need.
     #[arg(long)]
     pub dev: bool,
-}
-
-/// How long a runner is waited for.
-#[derive(Debug, Args)]
-pub struct TimeoutArguments {
-    /// Seconds that a runner may take to load a model.
-    #[arg(long, value_name = "SECONDS", default_value_t = Timeouts::default().load.as_secs_f64())]
-    load_timeout: f64,
-    /// Seconds that a runner may be silent during any other request.
-    #[arg(long, value_name = "SECONDS", default_value_t = Timeouts::default().request.as_secs_f64())]
-    request_timeout: f64,
-}
-
-impl TimeoutArguments {
-    /// The time limits.
-    ///
-    /// # Errors
-    /// `usage` for what is no length of time.
-    pub fn timeouts(&self) -> Result<Timeouts> {
-        Ok(Timeouts {
-            load: seconds("--load-timeout", self.load_timeout)?,
-            request: seconds("--request-timeout", self.request_timeout)?,
-            ..Timeouts::default()
-        })
-    }
-}
-
-fn seconds(flag: &str, value: f64) -> Result<Duration> {
-    Duration::try_from_secs_f64(value)
-        .ok()
-        .filter(|limit| !limit.is_zero())
-        .ok_or_else(|| {
-            Error::new(ErrorCode::Usage, format!("{flag} {value} is no length of time"))
-                .with_hint("give seconds, above 0")
-        })
 }

@@ -8,6 +8,7 @@ mod golden;
 mod graphs;
 mod inspect;
 mod model;
+mod models;
 mod output;
 mod progress;
 mod runner;
@@ -62,6 +63,7 @@ fn run(arguments: &Arguments, output: &Output) -> crate::Result<u8> {
         Command::Inspect(options) => inspect::run(options, output),
         Command::Conform(options) => conform::run(options, output),
         Command::Golden(options) => golden::run(options, output),
+        Command::Models(options) => models::run(options, output),
         Command::Quantize(words) => graphs::run("quantize", words, output),
         Command::Exact(words) => graphs::run("exact", words, output),
         Command::Setup(options) => setup::run(options, output),

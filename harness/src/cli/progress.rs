@@ -9,6 +9,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::output::Output;
 use crate::compressor::Progress as TokenProgress;
 use crate::conform::Observer;
+use crate::models;
+use crate::report::terminal::printable;
 use crate::runner::protocol::Progress;
 use crate::setup::Narrator;
 use crate::{Result, interrupt};
@@ -99,6 +101,68 @@ impl FileBar {
 impl Drop for FileBar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// Draws how far a file of a model is, and says what was done with it.
+pub struct TransferBar<'a> {
+    output: &'a Output,
+    bar: Mutex<Option<ProgressBar>>,
+}
+
+impl<'a> TransferBar<'a> {
+    /// Draws nothing where `output` may not.
+    pub const fn new(output: &'a Output) -> Self {
+        Self {
+            output,
+            bar: Mutex::new(None),
+        }
+    }
+
+    fn with(&self, change: impl FnOnce(&mut Option<ProgressBar>)) {
+        change(&mut self.bar.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl models::Observer for TransferBar<'_> {
+    fn begins(&self, file: &str, total: Option<u64>) {
+        if !self.output.draws() {
+            return;
+        }
+        let template = match total {
+            Some(_) => "{prefix} {wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left",
+            None => "{prefix} {spinner} {bytes}, {bytes_per_sec}",
+        };
+        let mut bar = ProgressBar::new(total.unwrap_or(0));
+        // Before anything is set that draws it.
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar = bar.with_style(style);
+        }
+        bar.set_prefix(printable(file));
+        self.with(|shown| *shown = Some(bar));
+    }
+
+    fn reached(&self, done: u64) {
+        self.with(|bar| {
+            if let Some(bar) = bar {
+                bar.set_position(done);
+            }
+        });
+    }
+
+    fn ended(&self) {
+        self.with(|bar| {
+            if let Some(bar) = bar.take() {
+                bar.finish_and_clear();
+            }
+        });
+    }
+
+    fn says(&self, words: &str) {
+        self.with(|bar| match bar {
+            Some(bar) => bar.suspend(|| self.output.talk(&printable(words))),
+            None => self.output.talk(&printable(words)),
+        });
     }
 }
 

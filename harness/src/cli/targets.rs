@@ -90,18 +90,20 @@ pub(super) fn targets_of(models: &Models, name: &str, variants: &[String], thoro
 /// The target that a choice stands for.
 ///
 /// # Errors
-/// `integrity` when the manifest names no SHA-256 for it.
+/// `integrity` when the manifest beside its folder names no SHA-256 for it, or there is none.
 pub(super) fn target(choice: ModelChoice) -> Result<Target> {
+    let manifest = choice.model_dir.with_file_name("manifest.toml");
     let known = |hash: Option<crate::model::provenance::Hash>, what: &str| {
         hash.map(|hash| hash.to_string()).ok_or_else(|| {
-            Error::new(
-                ErrorCode::Integrity,
-                format!(
-                    "models/manifest.toml names no SHA-256 for the {what} of {}/{}",
-                    choice.name, choice.variant
-                ),
+            let (name, variant, path) = (&choice.name, &choice.variant, manifest.display());
+            let message = if manifest.is_file() {
+                format!("{path} names no SHA-256 for the {what} of {name}/{variant}")
+            } else {
+                format!("there is no {path} to name a SHA-256 for the {what} of {name}/{variant}")
+            };
+            Error::new(ErrorCode::Integrity, message).with_hint(
+                "add the model and the SHA-256 of its files to it, as EXACT.md shows; a model without provenance is not run",
             )
-            .with_hint("add the file with its SHA-256 to the manifest; a model without provenance is not run")
         })
     };
     Ok(Target {
@@ -113,13 +115,19 @@ pub(super) fn target(choice: ModelChoice) -> Result<Target> {
         model_file: choice.model_file.into(),
         eps: choice.eps,
         start_token: choice.start_token,
-        window: field(choice.window)?,
-        overlap: field(choice.overlap)?,
+        window: context_length("window", choice.window)?,
+        overlap: context_length("overlap", choice.overlap)?,
     })
 }
 
-fn field(value: usize) -> Result<u32> {
-    u32::try_from(value).map_err(|_| Error::new(ErrorCode::Setup, format!("{value} is no context length")))
+fn context_length(what: &str, value: usize) -> Result<u32> {
+    u32::try_from(value).map_err(|_| {
+        Error::new(
+            ErrorCode::Setup,
+            format!("the manifest states a {what} of {value} tokens, which is no context length"),
+        )
+        .with_hint("restore models/manifest.toml")
+    })
 }
 
 #[cfg(test)]
@@ -140,6 +148,28 @@ mod tests {
         check(&[], true, &["tiny/exact", "tiny/q4f16", "tiny/q4"]);
         check(&["q4"], false, &["tiny/q4"]);
         check(&["q4"], true, &["tiny/q4"]);
+    }
+
+    #[test]
+    fn a_folder_without_provenance_is_told_which_manifest_lacks_it() {
+        let scratch = tempfile::tempdir().unwrap();
+        let folder = scratch.path().canonicalize().unwrap().join("mine");
+        std::fs::create_dir_all(folder.join("onnx")).unwrap();
+        std::fs::write(folder.join("onnx").join("model_exact.onnx"), "graph").unwrap();
+        let models = Models::find(repository()).unwrap();
+        let manifest = folder.with_file_name("manifest.toml");
+        let check = |start: &str| {
+            let error = targets_of(&models, folder.to_str().unwrap(), &[], false).unwrap_err();
+            assert_eq!(error.code, ErrorCode::Integrity);
+            let message = error.to_string();
+            assert!(
+                message.contains(&start.replace('@', manifest.to_str().unwrap())),
+                "{message}"
+            );
+        };
+        check("there is no @ to name a SHA-256 for the graph of mine/exact");
+        std::fs::write(&manifest, "version = 1\n").unwrap();
+        check("@ names no SHA-256 for the graph of mine/exact");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use crate::report::{FailureEntry, SkipEntry, StageEntry};
-use crate::runner::protocol::{Operation, Outcome, Progress};
+use crate::runner::protocol::{Operation, Outcome, Progress, Skip, why_not_asked};
 use crate::runner::{Runner, ask};
 use crate::{Error, ErrorCode, interrupt};
 
@@ -29,9 +29,10 @@ pub struct Log {
     pub broken: bool,
 }
 
-/// Asks one runner about one model.
+/// Asks one runner about one model; what it does not have is not asked, but logged as skipped.
 pub struct Asking<'a> {
     runner: &'a mut dyn Runner,
+    ops: &'a [String],
     model: &'a str,
     observer: &'a dyn Observer,
     /// What came of it so far.
@@ -39,10 +40,11 @@ pub struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
-    /// Nothing asked yet.
-    pub fn new(runner: &'a mut dyn Runner, model: &'a str, observer: &'a dyn Observer) -> Self {
+    /// Nothing asked yet; `ops` are the operations that the runner's `hello` names.
+    pub fn new(runner: &'a mut dyn Runner, ops: &'a [String], model: &'a str, observer: &'a dyn Observer) -> Self {
         Self {
             runner,
+            ops,
             model,
             observer,
             log: Log::default(),
@@ -59,6 +61,10 @@ impl<'a> Asking<'a> {
         if self.log.broken || interrupt::check().is_err() {
             return None;
         }
+        if let Some(skip) = why_not_asked(O::NAME, self.ops) {
+            self.skip(label, skip);
+            return None;
+        }
         let started = Instant::now();
         let name = self.runner.name().to_owned();
         let (observer, model) = (self.observer, self.model);
@@ -72,13 +78,7 @@ impl<'a> Asking<'a> {
         match outcome {
             Ok(Outcome::Done(output)) => Some(output),
             Ok(Outcome::Skipped(skip)) => {
-                let (runner, model, request) = (name, model.to_owned(), label.to_owned());
-                self.log.skips.push(SkipEntry {
-                    runner,
-                    model,
-                    request,
-                    reason: skip.reason,
-                });
+                self.skip(label, skip);
                 None
             }
             Err(error) => {
@@ -86,6 +86,15 @@ impl<'a> Asking<'a> {
                 None
             }
         }
+    }
+
+    fn skip(&mut self, label: &str, skip: Skip) {
+        self.log.skips.push(SkipEntry {
+            runner: self.runner.name().to_owned(),
+            model: self.model.to_owned(),
+            request: label.to_owned(),
+            reason: skip.reason,
+        });
     }
 
     /// Logs a failure of the runner that was found after its answer.

@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::asking::{Asking, Log};
 use super::inputs::{Input, sha256_of_written};
-use super::{Observer, Settings, Target, plans};
+use super::{Settings, Target, plans};
 use crate::compare::RowsFile;
 use crate::compare::rows::read_coded;
-use crate::runner::Runner;
 use crate::runner::protocol::{
     Compress, CompressResult, Detokenize, Inspect, InspectResult, Load, LoadResult, Logprobs, LogprobsResult, Tokenize,
 };
@@ -57,20 +56,18 @@ pub struct Collected {
     pub log: Log,
 }
 
-/// Asks `runner` everything about `target`.
+/// Asks a runner everything about `target`.
 pub fn collect(
     settings: &Settings,
     target: &Target,
-    runner: &mut dyn Runner,
+    mut asking: Asking<'_>,
     input_files: &BTreeMap<String, PathBuf>,
     folder: &Path,
-    observer: &dyn Observer,
 ) -> Collected {
     let mut collected = Collected {
-        runner: runner.name().to_owned(),
+        runner: asking.name().to_owned(),
         ..Collected::default()
     };
-    let mut asking = Asking::new(runner, &target.name, observer);
     if let Err(source) = fs::create_dir_all(folder) {
         asking.fail("scratch", Error::io("make", folder, &source));
     } else if load(settings, target, &mut asking, &mut collected) {

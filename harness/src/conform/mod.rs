@@ -18,6 +18,7 @@ use crate::report::{FailureEntry, ModelEntry, Report, RunnerStatus, SequenceEntr
 use crate::runner::protocol::Fingerprint;
 use crate::{Error, ErrorCode, Result};
 
+pub(crate) use asking::Asking;
 use asking::{failure, stage};
 use collect::Collected;
 use seats::{Seat, seat, side_by_side};
@@ -174,7 +175,8 @@ fn run_target(
     let input_files = inputs::write(&settings.inputs, &folder.join("inputs"))?;
     let collected: Vec<Collected> = side_by_side(seats, &target.name, |seat| {
         let folder = folder.join(&seat.entry.name);
-        collect::collect(settings, target, seat.runner.as_mut(), &input_files, &folder, observer)
+        let asking = Asking::new(seat.runner.as_mut(), &seat.ops, &target.name, observer);
+        collect::collect(settings, target, asking, &input_files, &folder)
     });
     interrupt::check()?;
     for (seat, collected) in seats.iter_mut().zip(&collected) {
@@ -210,14 +212,8 @@ fn run_target(
             return read_back::Read::default();
         }
         let folder = folder.join(&seat.entry.name);
-        read_back::read_back(
-            target,
-            seat.runner.as_mut(),
-            &containers,
-            &settings.inputs,
-            &folder,
-            observer,
-        )
+        let asking = Asking::new(seat.runner.as_mut(), &seat.ops, &target.name, observer);
+        read_back::read_back(asking, &containers, &settings.inputs, &folder)
     });
     interrupt::check()?;
     read_back::sum_up(target, &settings.inputs, writers, &read, report);

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use super::Target;
 use super::asking::{Asking, Log};
 use super::collect::Collected;
 use super::inputs::{Input, sha256};
-use super::{Observer, Target};
 use crate::files::open_written;
 use crate::report::{Report, RoundTripEntry};
-use crate::runner::Runner;
 use crate::runner::protocol::{Decompress, DecompressResult};
 use crate::{Error, Result};
 
@@ -68,20 +67,12 @@ pub fn containers(collected: &[Collected], inputs: &[Input]) -> Vec<Container> {
     containers
 }
 
-/// Lets `runner` read every container.
-pub fn read_back(
-    target: &Target,
-    runner: &mut dyn Runner,
-    containers: &[Container],
-    inputs: &[Input],
-    folder: &Path,
-    observer: &dyn Observer,
-) -> Read {
+/// Lets a runner read every container.
+pub fn read_back(mut asking: Asking<'_>, containers: &[Container], inputs: &[Input], folder: &Path) -> Read {
     let mut read = Read {
-        runner: runner.name().to_owned(),
+        runner: asking.name().to_owned(),
         ..Read::default()
     };
-    let mut asking = Asking::new(runner, &target.name, observer);
     for (index, container) in containers.iter().enumerate() {
         let output_file = folder.join(format!("{index}.plain"));
         let request = Decompress {

@@ -35,6 +35,8 @@ pub enum Member {
 pub(super) struct Seat {
     /// Whom to ask.
     pub runner: Box<dyn Runner>,
+    /// The operations it has; others are not asked of it.
+    pub ops: Vec<String>,
     /// Its row of the report.
     pub entry: RunnerEntry,
     /// Whether it can be asked at all.
@@ -77,6 +79,7 @@ pub(super) fn seat(members: Vec<Member>, report: &mut Report, observer: &dyn Obs
                 };
                 seats.push(Seat {
                     runner,
+                    ops: hello.ops,
                     entry,
                     alive: true,
                     loaded: false,
@@ -102,17 +105,16 @@ fn failed_entry(name: &str) -> RunnerEntry {
     }
 }
 
-/// Says hello and holds the runner to the protocol's version.
+/// Says hello and holds the runner to the protocol's version and to the operations that every runner has.
 ///
 /// # Errors
-/// `runner` when it speaks another version, or does not answer.
+/// `runner` when it speaks another version, lacks such an operation, or does not answer.
 pub fn greet(runner: &mut dyn Runner) -> Result<HelloResult> {
     let hello = Hello {
         protocol: PROTOCOL_VERSION,
     };
     match crate::runner::ask(runner, &hello, &mut |_| Ok(()))? {
-        Outcome::Done(hello) if hello.protocol == PROTOCOL_VERSION => Ok(hello),
-        Outcome::Done(hello) => Err(Error::new(
+        Outcome::Done(hello) if hello.protocol != PROTOCOL_VERSION => Err(Error::new(
             ErrorCode::Runner,
             format!(
                 "{} speaks protocol {}, not {PROTOCOL_VERSION}",
@@ -120,6 +122,17 @@ pub fn greet(runner: &mut dyn Runner) -> Result<HelloResult> {
                 hello.protocol
             ),
         )),
+        Outcome::Done(hello) => match hello.missing_operation() {
+            None => Ok(hello),
+            Some(op) => Err(Error::new(
+                ErrorCode::Runner,
+                format!(
+                    "{} does not name `{op}` among its operations, which every runner must have",
+                    runner.name()
+                ),
+            )
+            .with_hint("PROTOCOL.md says which operations are required and which are optional")),
+        },
         Outcome::Skipped(skip) => Err(Error::new(
             ErrorCode::Runner,
             format!(

@@ -184,9 +184,17 @@ impl Asked {
         let keys = then.as_object().into_iter().flat_map(|object| object.keys());
         Ok(keys
             .filter(|key| then[*key] != now[*key])
-            .map(|key| match (&then[key], &now[key]) {
-                (Value::Array(_) | Value::Object(_), _) => format!("{key} were others"),
-                (then, now) => format!("{key} was {}, is {}", brief(then), brief(now)),
+            .map(|key| {
+                (
+                    key.replace('_', " ").replace("sha256", "SHA-256"),
+                    &then[key],
+                    &now[key],
+                )
+            })
+            .map(|(what, then, now)| match (then, now) {
+                (Value::Array(_), _) => format!("{what} were others"),
+                (Value::Object(_), _) => format!("{what} was another"),
+                (then, now) => format!("{what} was {}, is {}", brief(then), brief(now)),
             })
             .collect())
     }

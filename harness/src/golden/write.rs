@@ -6,7 +6,7 @@ use std::path::Path;
 use super::folder::{self, Files};
 use super::record::{self, Asked, ContainerEntry, Header, VERSION, Variant, Writer};
 use crate::conform::collect::{Collected, collect};
-use crate::conform::{Observer, Settings, greet, inputs};
+use crate::conform::{Asking, Observer, Settings, greet, inputs};
 use crate::runner::Runner;
 use crate::{Error, ErrorCode, Result, interrupt};
 
@@ -75,12 +75,13 @@ fn ask(
     scratch: &Path,
     observer: &dyn Observer,
 ) -> Result<Vec<Collected>> {
-    greet(runner)?;
+    let ops = greet(runner)?.ops;
     let input_files = inputs::write(&settings.inputs, &scratch.join("inputs"))?;
     let mut answers = Vec::new();
     for (index, target) in settings.targets.iter().enumerate() {
         let folder = scratch.join(index.to_string());
-        let mut collected = collect(settings, target, runner, &input_files, &folder, observer);
+        let asking = Asking::new(runner, &ops, &target.name, observer);
+        let mut collected = collect(settings, target, asking, &input_files, &folder);
         interrupt::check()?;
         if !collected.log.failures.is_empty() {
             let failure = collected.log.failures.swap_remove(0);

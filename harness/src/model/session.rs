@@ -2,15 +2,17 @@
 //! windows, lanes' contents or files.
 
 mod outlets;
+mod values;
 
 use std::sync::Arc;
 
 use half::f16;
 use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
-use ort::value::{DynValue, PrimitiveTensorElementType, Tensor};
+use ort::value::DynValue;
 
 use self::outlets::tensors;
+use self::values::{extract, index_tensor, interleave};
 use super::cache::Cache;
 use super::config::ModelConfig;
 use super::exactness::{Exactness, read_exactness};
@@ -19,7 +21,7 @@ use super::graph::{GraphFacts, GraphView};
 use super::model_files::{DataFile, ModelFiles};
 use super::passes::{check_batch, check_ids, check_logits};
 use super::runtime::Runtime;
-use super::signature::{Batch, IndexType, InputRole, OutputRole, Signature};
+use super::signature::{Batch, InputRole, OutputRole, Signature};
 use super::source::{GraphSession, Logits, LogitsSource, LogitsType};
 use crate::{Error, ErrorCode, Result};
 
@@ -264,38 +266,6 @@ fn with_data(mut builder: SessionBuilder, data: &[DataFile]) -> ort::Result<Sess
         builder = builder.with_external_initializer_file_in_memory(&file.name, Arc::clone(&file.bytes))?;
     }
     Ok(builder)
-}
-
-fn index_tensor(kind: IndexType, shape: [usize; 2], values: impl Iterator<Item = u32>) -> Result<DynValue> {
-    let tensor = match kind {
-        IndexType::Int64 => {
-            Tensor::from_array((shape, values.map(i64::from).collect::<Vec<_>>())).map(Tensor::into_dyn)
-        }
-        IndexType::Int32 => {
-            Tensor::from_array((shape, values.map(|value| value as i32).collect::<Vec<_>>())).map(Tensor::into_dyn)
-        }
-    };
-    tensor.map_err(|error| run_failed(&error))
-}
-
-fn extract<T: PrimitiveTensorElementType>(value: &DynValue) -> Result<&[T]> {
-    let (_, data) = value.try_extract_tensor::<T>().map_err(|error| run_failed(&error))?;
-    Ok(data)
-}
-
-/// `[batch, length, vocab_size]` of runs that are each `[batch, 1, vocab_size]`.
-fn interleave<T>(runs: &[DynValue], batch: usize, vocab_size: usize) -> Result<Vec<T>>
-where
-    T: PrimitiveTensorElementType + Copy,
-{
-    let runs = runs.iter().map(extract::<T>).collect::<Result<Vec<_>>>()?;
-    let mut whole = Vec::with_capacity(runs.len() * batch * vocab_size);
-    for lane in 0..batch {
-        for run in &runs {
-            whole.extend_from_slice(&run[lane * vocab_size..][..vocab_size]);
-        }
-    }
-    Ok(whole)
 }
 
 fn load_failed(error: &ort::Error) -> Error {

@@ -2,6 +2,7 @@
 //! interface. It decides nothing about what is asked and compares nothing.
 
 pub mod in_process;
+mod line_json;
 mod lines;
 pub mod operations;
 mod parameters;

@@ -1,8 +1,9 @@
 //! Owns a runner in a process of its own: starting it, talking to it within time limits, and ending it with everything it
 //! started. This is where a runner is killed. It must not know what the requests mean.
 
+mod command;
+
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread;
@@ -11,46 +12,17 @@ use std::time::{Duration, Instant};
 use process_wrap::std::{ChildWrapper, CommandWrap};
 use serde_json::Value;
 
+pub use self::command::{CommandSpec, Timeouts};
+use super::line_json::parse_line;
 use super::lines::{Heard, Talk, quote, read_lines};
-use super::protocol::{Load, Operation, ReplyBody, ReplyLine, RequestLine};
+
+use super::protocol::{Load, MAX_LINE_BYTES, Operation, ReplyBody, ReplyLine, RequestLine, from_object};
 use super::{OnProgress, RawOutcome, Runner};
 use crate::interrupt;
 use crate::{Error, ErrorCode, Result};
 
 /// How often a waiting orchestrator looks whether it was interrupted.
 const TICK: Duration = Duration::from_millis(50);
-
-/// How a runner's process is started.
-#[derive(Clone, Debug)]
-pub struct CommandSpec {
-    /// The executable.
-    pub program: PathBuf,
-    /// Its arguments.
-    pub args: Vec<String>,
-    /// Variables added to the environment.
-    pub env: Vec<(String, String)>,
-}
-
-/// How long a runner may take.
-#[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
-    /// For `load`.
-    pub load: Duration,
-    /// For every other request; getting further starts it anew.
-    pub request: Duration,
-    /// Between closing stdin, asking to terminate, and killing.
-    pub grace: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self {
-            load: Duration::from_secs(120),
-            request: Duration::from_secs(300),
-            grace: Duration::from_secs(3),
-        }
-    }
-}
 
 /// A runner in a process (and process group) of its own.
 pub struct ProcessRunner {
@@ -186,6 +158,10 @@ impl ProcessRunner {
         };
         let mut bytes = serde_json::to_vec(&line)
             .map_err(|source| Error::new(ErrorCode::Internal, format!("cannot write a `{op}` request: {source}")))?;
+        if bytes.len() > MAX_LINE_BYTES {
+            let message = format!("a `{op}` request of {} bytes is longer than a line may be", bytes.len());
+            return Err(Error::new(ErrorCode::Usage, message).with_hint("ask for less at once"));
+        }
         bytes.push(b'\n');
         let sent = match &self.requests {
             Some(requests) => requests.try_send(bytes),
@@ -213,7 +189,7 @@ impl ProcessRunner {
                 return Err(self.broken_by(format!("runner {} {end} during request {id} (`{op}`)", self.name)));
             }
         };
-        match serde_json::from_slice::<ReplyLine>(&line) {
+        match parse_line(&line).and_then(from_object::<ReplyLine>) {
             Ok(reply) if reply.id == id => Ok(reply),
             Ok(reply) => Err(self.broken_by(format!(
                 "runner {} answered request {id} (`{op}`) with the id {}",

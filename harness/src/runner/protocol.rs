@@ -18,7 +18,7 @@ pub use messages::{
 /// The protocol's version.
 pub const PROTOCOL_VERSION: u32 = 1;
 
-/// The longest line either side may send, in bytes.
+/// The longest line either side may send, in bytes, without its end.
 pub const MAX_LINE_BYTES: usize = 64 << 20;
 
 /// A line from the orchestrator to a runner.
@@ -96,6 +96,27 @@ pub trait Operation: Serialize {
     const NAME: &'static str;
     /// What comes back.
     type Output: DeserializeOwned;
+}
+
+/// The operations that every runner has: without them it cannot be greeted, given a model, or parted from.
+pub const REQUIRED_OPERATIONS: [&str; 3] = [Hello::NAME, Load::NAME, Bye::NAME];
+
+impl HelloResult {
+    /// A required operation that `ops` does not name.
+    #[must_use]
+    pub fn missing_operation(&self) -> Option<&'static str> {
+        REQUIRED_OPERATIONS
+            .into_iter()
+            .find(|required| !self.ops.iter().any(|op| op == required))
+    }
+}
+
+/// Why `op` is not asked of a runner whose `ops` are these; nothing where they name it.
+#[must_use]
+pub fn why_not_asked(op: &str, ops: &[String]) -> Option<Skip> {
+    (!ops.iter().any(|named| named == op)).then(|| Skip {
+        reason: format!("`{op}` is not among the operations that hello names"),
+    })
 }
 
 /// Reads a result of operation `O` out of JSON.

@@ -10,7 +10,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::protocol::{Bye, MAX_LINE_BYTES, Operation, Progress, ReplyBody, ReplyLine, RequestLine};
+use super::line_json::{MAX_WHOLE, parse_line};
+use super::protocol::{Bye, MAX_LINE_BYTES, Operation, Progress, ReplyBody, ReplyLine, RequestLine, from_object};
 use super::{OnProgress, RawOutcome};
 use crate::stdio::duplicate_stdout;
 use crate::{Error, ErrorCode, Result};
@@ -52,10 +53,10 @@ pub fn serve(handler: &mut dyn Handler, mut requests: impl BufRead, mut replies:
             reply(&mut replies, NO_ID, ReplyBody::Error(error))?;
             continue;
         }
-        let request = match serde_json::from_slice::<RequestLine>(&line) {
+        let request = match read_request(&line) {
             Ok(request) => request,
-            Err(source) => {
-                reply(&mut replies, id_of(&line), ReplyBody::Error(no_request(&source)))?;
+            Err((id, why)) => {
+                reply(&mut replies, id, ReplyBody::Error(no_request(&why)))?;
                 continue;
             }
         };
@@ -85,15 +86,27 @@ fn no_request(why: &dyn fmt::Display) -> Error {
         .with_hint("PROTOCOL.md says what a request looks like")
 }
 
-/// The id of a line that is no request in some other way.
-fn id_of(line: &[u8]) -> u64 {
-    let value = serde_json::from_slice::<Value>(line).unwrap_or_default();
-    value.get("id").and_then(Value::as_u64).unwrap_or(NO_ID)
+/// The request in a line; else the id to answer with, and what is wrong.
+fn read_request(line: &[u8]) -> std::result::Result<RequestLine, (u64, String)> {
+    let value = parse_line(line).map_err(|why| (NO_ID, why))?;
+    let id = value.get("id").and_then(Value::as_u64).filter(|id| *id <= MAX_WHOLE);
+    let Some(id) = id else {
+        return Err((NO_ID, format!("it has no id that is a whole number, 0 .. {MAX_WHOLE}")));
+    };
+    from_object(value).map_err(|why| (id, why))
 }
 
 fn reply(replies: &mut impl Write, id: u64, body: ReplyBody) -> Result<()> {
-    let mut line = serde_json::to_vec(&ReplyLine { id, body })
-        .map_err(|source| Error::new(ErrorCode::Internal, format!("cannot write a reply: {source}")))?;
+    let write = |body| {
+        serde_json::to_vec(&ReplyLine { id, body })
+            .map_err(|source| Error::new(ErrorCode::Internal, format!("cannot write a reply: {source}")))
+    };
+    let mut line = write(body)?;
+    if line.len() > MAX_LINE_BYTES {
+        let message = format!("the reply has {} bytes, more than a line may", line.len());
+        let error = Error::new(ErrorCode::Usage, message).with_hint("ask for less at once");
+        line = write(ReplyBody::Error(error))?;
+    }
     line.push(b'\n');
     replies
         .write_all(&line)
@@ -181,6 +194,31 @@ mod tests {
         .concat();
         let answers = [json!({"id": 0, "error": "usage"}), json!({"id": 2, "result": "hello"})];
         check(&requests, &answers);
+    }
+
+    #[test]
+    fn a_reply_that_is_too_long_is_an_error_and_the_next_one_is_sent() {
+        /// Answers with as many letters as the operation's name says.
+        struct Letters;
+
+        impl Handler for Letters {
+            fn handle(&mut self, op: &str, _: Value, _: OnProgress<'_>) -> Result<RawOutcome> {
+                Ok(RawOutcome::Done(json!("x".repeat(op.parse().unwrap()))))
+            }
+        }
+
+        let around = r#"{"id":1,"result":""}"#.len();
+        let longest = MAX_LINE_BYTES - around;
+        for (letters, fits) in [(longest, true), (longest + 1, false)] {
+            let requests = format!("{{\"id\": 1, \"op\": \"{letters}\"}}\n{{\"id\": 2, \"op\": \"0\"}}\n");
+            let mut replies = Vec::new();
+            serve(&mut Letters, requests.as_bytes(), &mut replies).unwrap();
+            let lines: Vec<&[u8]> = replies.split(|byte| *byte == b'\n').collect();
+            assert_eq!(lines[0].len() == MAX_LINE_BYTES, fits);
+            let first: Value = serde_json::from_slice(lines[0]).unwrap();
+            assert_eq!((&first["id"], first.get("error").is_none()), (&json!(1), fits));
+            assert_eq!(lines[1..], [&br#"{"id":2,"result":""}"#[..], b""]);
+        }
     }
 
     #[test]

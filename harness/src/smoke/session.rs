@@ -12,7 +12,7 @@ use crate::model::graph::Dimension;
 use crate::runner::process::ProcessRunner;
 use crate::runner::protocol::{
     Bye, CompressResult, Detokenize, GraphOptimization, Hello, HelloResult, Inspect, InspectResult, Load, LoadResult,
-    Operation, Outcome, PROTOCOL_VERSION, Tokenize,
+    Operation, Outcome, PROTOCOL_VERSION, Tokenize, why_not_asked,
 };
 use crate::runner::{RawOutcome, Runner, ask};
 use crate::{ErrorCode, Result, interrupt};
@@ -87,8 +87,8 @@ impl<'a> Session<'a> {
     }
 
     fn try_ask<O: Operation>(&mut self, params: &O) -> Result<Result<O::Output>, Trouble> {
-        if self.ops.as_ref().is_some_and(|ops| !ops.iter().any(|op| op == O::NAME)) {
-            return skipped(format!("`{}` is not among the operations that hello names", O::NAME));
+        if let Some(skip) = self.ops.as_ref().and_then(|ops| why_not_asked(O::NAME, ops)) {
+            return skipped(skip.reason);
         }
         match ask(self.runner, params, &mut |_| interrupt::check()) {
             Ok(Outcome::Done(output)) => Ok(Ok(output)),
@@ -148,12 +148,14 @@ pub fn hello(session: &mut Session<'_>) -> StepResult {
         Trouble::Skipped(reason) => wrong(format!("every runner must answer it, but it was skipped: {reason}")),
         other => Err(other),
     });
+    let answer = answer?;
+    let missing = answer.missing_operation();
     let HelloResult {
         protocol,
         name,
         ops,
         fingerprint,
-    } = answer?;
+    } = answer;
     if protocol != PROTOCOL_VERSION {
         return wrong(format!(
             "it speaks version {protocol} of the protocol, not {PROTOCOL_VERSION}"
@@ -162,11 +164,8 @@ pub fn hello(session: &mut Session<'_>) -> StepResult {
     if name.is_empty() || fingerprint.language.is_empty() {
         return wrong("its name or its fingerprint's language is empty");
     }
-    if let Some(op) = [Load::NAME, Bye::NAME]
-        .iter()
-        .find(|needed| !ops.iter().any(|op| op == *needed))
-    {
-        return wrong(format!("no runner can do without `{op}`, which `ops` does not name"));
+    if let Some(op) = missing {
+        return wrong(format!("every runner must have `{op}`, which `ops` does not name"));
     }
     session.ops = Some(ops);
     Ok(())

@@ -24,7 +24,24 @@ pub fn root() -> &'static Path {
 pub fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_llmzip"));
     command.args(args).current_dir(root());
-    for variable in ["LLMZIP_ROOT", "LLMZIP_MODEL", "NO_COLOR", "COLUMNS", "CLICOLOR_FORCE"] {
+    let ours = ["LLMZIP_ROOT", "LLMZIP_MODEL", "NO_COLOR", "COLUMNS", "CLICOLOR_FORCE"];
+    let hub = [
+        "HF_ENDPOINT",
+        "HF_HOME",
+        "HF_HUB_CACHE",
+        "HF_TOKEN",
+        "HF_HUB_OFFLINE",
+        "XDG_CACHE_HOME",
+    ];
+    let proxies = [
+        "HTTP_PROXY",
+        "http_proxy",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+    ];
+    for variable in ours.into_iter().chain(hub).chain(proxies) {
         command.env_remove(variable);
     }
     command

@@ -4,6 +4,8 @@
 
 #[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 pub mod cli;
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+pub mod server;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

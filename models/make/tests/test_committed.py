@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tiny_model.cli import differences
 from tiny_model.evaluate import HEADER_BYTES, measure, one_to_thousand
 from tiny_model.export import FLAVOUR_FILES, GRAPH_FILES
 from tiny_model.inference import OnnxModel, coded_bits
+from tiny_model.manifest import manifest_text
 from tiny_model.paths import MANIFEST, MODELS, TINY
 from tiny_model.pieces import pieces
 from tiny_model.shape import OVERLAP, START_ID, TINY_SHAPE, WINDOW
@@ -48,7 +50,22 @@ def test_the_manifest_names_every_file() -> None:
 def test_the_manifest_pins_the_real_model() -> None:
     real = manifest()["smollm2-135m-instruct"]
     assert real["source"].endswith(real["revision"])
-    assert all(len(entry["sha256"]) == 64 for entry in real["file"])
+    unknown = [entry["path"] for entry in real["file"] if entry["sha256"] == "unknown"]
+    # None of them is a variant, so that what is run is held to a hash that is known.
+    assert set(unknown) <= {"onnx/model.onnx", "onnx/model_fp16.onnx"}
+    assert all(len(entry["sha256"]) == 64 for entry in real["file"] if entry["path"] not in unknown)
+    assert not {variant["file"] for variant in real["variant"]} & set(unknown)
+
+
+def test_a_recorded_hash_outlasts_remaking(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    digest = hashlib.sha256(b"as it was fetched").hexdigest()
+    text = MANIFEST.read_text(encoding="utf-8")
+    changed = text.replace('sha256 = "unknown"', f'sha256 = "{digest}"', 1)
+    assert changed != text
+    copy = tmp_path / "manifest.toml"
+    copy.write_text(changed, encoding="utf-8")
+    monkeypatch.setattr("tiny_model.manifest.MANIFEST", copy)
+    assert manifest_text() == changed
 
 
 def test_the_four_bit_graphs_stay_below_six_megabytes() -> None:

@@ -6,6 +6,7 @@ Libraries are imported by what needs them: `--help` is quick.
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     other = parser.add_argument_group("other work")
     other.add_argument("--exact", action="store_true", help="make one exact graph: the same bits in every engine")
     other.add_argument(
+        "--positions",
+        type=positive,
+        metavar="N",
+        help="context of an exact graph in tokens (default: the model's own, at most 33025, where sums still fit int32)",
+    )
+    other.add_argument(
         "--widen",
         action="store_true",
         help="make the q4 file of a q4f16 file: float32 activations, the same 4-bit weights",
@@ -108,6 +115,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, say: Talk, tell: Talk) -> None:
     """Carry the command out; `say` is for talk, `tell` for data. Raises what a step raises."""
     talk: Talk = (lambda _text: None) if options.quiet else say
+    if options.positions is not None and not options.exact:
+        raise UsageError("--positions is the context of an exact graph", "give --exact with it, or leave it out")
     if options.install:
         _install(talk)
     elif options.exact and options.widen:
@@ -137,12 +146,19 @@ def _exact(options: argparse.Namespace, talk: Talk, tell: Talk) -> None:
         )
     source = Path(options.source)
     target = Path(options.output or (source / "onnx" if source.is_dir() else source.parent) / FILE_NAME)
-    if options.output is None and source.is_dir():
-        target.parent.mkdir(exist_ok=True)
-    with output_file(target, overwrite=options.force) as file:
-        model = export_exact(source)
-        file.write(model.content)
-    talk(f"{target}: {len(model.content)} bytes, exact; its lines of models/manifest.toml are on stdout")
+    with contextlib.ExitStack() as undo:
+        if options.output is None and source.is_dir() and not target.parent.exists():
+            target.parent.mkdir()
+            undo.callback(target.parent.rmdir)
+        with output_file(target, overwrite=options.force) as file:
+            model = export_exact(source, options.positions)
+            file.write(model.content)
+        undo.pop_all()
+    if model.positions < model.source_positions:
+        talk(f"the graph is for the first {model.positions} of {model.source_positions} positions")
+    talk(
+        f"{target}: {len(model.content)} bytes, exact; its lines of the manifest.toml beside the model's folder are on stdout"
+    )
     tell(model.manifest_entry().removesuffix("\n"))
 
 
@@ -158,7 +174,9 @@ def _widen(options: argparse.Namespace, talk: Talk, tell: Talk) -> None:
     with output_file(target, overwrite=options.force) as file:
         model = widen_file(source)
         file.write(model.content)
-    talk(f"{target}: {len(model.content)} bytes; its lines of models/manifest.toml are on stdout")
+    talk(
+        f"{target}: {len(model.content)} bytes; its lines of the manifest.toml beside the model's folder are on stdout"
+    )
     tell(model.manifest_entry().removesuffix("\n"))
 
 

@@ -1,4 +1,5 @@
 import io
+import tracemalloc
 import zlib
 
 import pytest
@@ -14,6 +15,7 @@ from llmzip.container.layout import (
     Preamble,
     Run,
     RunKind,
+    Runs,
     StoredFrame,
     read_frame,
     read_preamble,
@@ -143,7 +145,7 @@ def coded(**changes: object) -> CodedFrame:
         "plain_length": 12,
         "plain_crc32": 7,
         "token_count": 5,
-        "runs": [Run(RunKind.TEXT, 2), Run(RunKind.LITERAL, 3), Run(RunKind.TEXT, 3)],
+        "runs": Runs([Run(RunKind.TEXT, 2), Run(RunKind.LITERAL, 3), Run(RunKind.TEXT, 3)]),
         "literals": b"\xff\xfe\xfd",
         "cells": 48,
         "block": 64,
@@ -156,8 +158,8 @@ def coded(**changes: object) -> CodedFrame:
     "frame",
     [
         coded(),
-        coded(runs=[], literals=b"", streams=[b"x"]),
-        coded(plain_length=1 << 24, token_count=256, runs=[], literals=b"", streams=[b"y"] * 256),
+        coded(runs=Runs(), literals=b"", streams=[b"x"]),
+        coded(plain_length=1 << 24, token_count=256, runs=Runs(), literals=b"", streams=[b"y"] * 256),
         StoredFrame(b"z"),
         End(b"\x07" * 32),
     ],
@@ -172,11 +174,11 @@ def test_frames_come_back(frame: CodedFrame | StoredFrame | End) -> None:
         (coded(plain_length=0), "frame's length is 0"),
         (coded(plain_length=(1 << 24) + 1), "frame's length is"),
         (coded(token_count=13), "token count is 13"),
-        (coded(runs=[Run(RunKind.TEXT, 1)] * 13), "run count is 13"),
-        (coded(runs=[Run(RunKind.TEXT, 0)] * 5), "a run is 0"),
-        (coded(runs=[Run(RunKind.TEXT, 4)]), "have 4 tokens"),
-        (coded(runs=[Run(RunKind.TEXT, 6)]), "longer than the frame"),
-        (coded(runs=[Run(RunKind.TEXT, 5), Run(RunKind.LITERAL, 13)]), "longer than the frame"),
+        (coded(runs=Runs([Run(RunKind.TEXT, 1)] * 13)), "run count is 13"),
+        (coded(runs=Runs([Run(RunKind.TEXT, 0)] * 5)), "a run is 0"),
+        (coded(runs=Runs([Run(RunKind.TEXT, 4)])), "have 4 tokens"),
+        (coded(runs=Runs([Run(RunKind.TEXT, 6)])), "longer than the frame"),
+        (coded(runs=Runs([Run(RunKind.TEXT, 5), Run(RunKind.LITERAL, 13)])), "longer than the frame"),
         (coded(cells=1), "cells is 1"),
         (coded(cells=4097), "cells is 4097"),
         (coded(block=0), "block length is 0"),
@@ -230,3 +232,25 @@ def test_a_claimed_length_is_not_allocated() -> None:
     with pytest.raises(FormatError, match="truncated"):
         read_frame(ByteReader(file), PREAMBLE)  # type: ignore[arg-type]
     assert file.largest <= 1 << 16
+
+
+@pytest.mark.parametrize("kind", RunKind)
+def test_runs_of_one_byte_take_a_few_bytes_each(kind: RunKind) -> None:
+    """A file may say millions of them, and needs one byte for each."""
+    count = 1 << 16
+    runs = Runs(Run(kind, 1) for _ in range(count))
+    if kind == RunKind.LITERAL:
+        runs.append(RunKind.TEXT, 1)
+    texts = sum(run.length for run in runs if run.kind == RunKind.TEXT)
+    frame = coded(
+        plain_length=2 * count, token_count=texts, runs=runs, literals=bytes(len(runs) - texts), streams=[b"x"]
+    )
+    raw = frame.to_bytes()
+    tracemalloc.start()
+    try:
+        found = read_frame(reader(raw), PREAMBLE)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found == frame
+    assert peak < 12 * len(raw)

@@ -1,8 +1,10 @@
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmzip.container.layout import Run, RunKind
+from llmzip.container.layout import Run, RunKind, Runs
 from llmzip.container.runs import join_runs, split_runs
 from support.synthetic import SyntheticTokenizer
 
@@ -12,7 +14,7 @@ TOKENIZER = SyntheticTokenizer()
 
 def check(plain: bytes, *runs: tuple[RunKind, int]) -> None:
     split = split_runs(plain, TOKENIZER)
-    assert split.runs == [Run(*run) for run in runs]
+    assert list(split.runs) == [Run(*run) for run in runs]
     assert join_runs(split.runs, split.ids, split.literals, TOKENIZER, len(plain)) == plain
 
 
@@ -30,7 +32,7 @@ def test_any_bytes_come_back(plain: bytes) -> None:
     assert sum(run.length for run in split.runs if run.kind == LITERAL) == len(split.literals)
     assert all(run.length for run in split.runs)
     # Adjacent literals are merged.
-    assert not any(a.kind == b.kind == LITERAL for a, b in zip(split.runs, split.runs[1:], strict=False))
+    assert not any(a.kind == b.kind == LITERAL for a, b in itertools.pairwise(split.runs))
 
 
 def test_text_and_literals() -> None:
@@ -80,7 +82,7 @@ def test_python_agrees_on_what_is_well_formed() -> None:
                 except UnicodeDecodeError:
                     well_formed = False
                 split = split_runs(plain, Everything())
-                assert (split.runs == [Run(TEXT, 1)]) == well_formed
+                assert (list(split.runs) == [Run(TEXT, 1)]) == well_formed
 
 
 class Everything:
@@ -99,11 +101,11 @@ class Everything:
 
 def test_long_text_needs_no_deep_matching() -> None:
     plain = "aé€😀".encode() * 200_000
-    assert split_runs(plain, Everything()).runs == [Run(TEXT, 1)]
+    assert split_runs(plain, Everything()).runs == Runs([Run(TEXT, 1)])
 
 
 def test_joining_stops_beyond_the_limit() -> None:
-    runs = [Run(TEXT, 2), Run(LITERAL, 1), Run(TEXT, 2)]
+    runs = Runs([Run(TEXT, 2), Run(LITERAL, 1), Run(TEXT, 2)])
     ids = TOKENIZER.encode("abcd")
     assert join_runs(runs, ids, b"-", TOKENIZER, 5) == b"ab-cd"
     assert join_runs(runs, ids, b"-", TOKENIZER, 1) == b"ab"

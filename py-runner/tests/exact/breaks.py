@@ -62,5 +62,6 @@ BREAKS = {
     "root of a difference": Break(Rule.NOT_FINITE, number_edits.root_of_a_difference, "may be negative"),
     "quantised twice": Break(Rule.FUSED_PATTERN, op_edits.quantised_twice, "quantises again"),
     "quantised product": Break(Rule.FUSED_PATTERN, op_edits.quantised_product, "stands between"),
+    "forgetful cache": Break(Rule.CACHE_LENGTH, op_edits.forgetful_cache, "as long as the past and the input"),
     "added zero": Break(Rule.FUSED_PATTERN, op_edits.added_zero, "addition of 0"),
 }

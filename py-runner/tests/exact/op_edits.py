@@ -90,6 +90,18 @@ def external_weights(graph: Edited) -> str:
     return str(node.name)
 
 
+def forgetful_cache(graph: Edited) -> str:
+    """The first token of all is left out of what is kept."""
+    name = "present.0.value"
+    append = next(node for node in graph.graph.node if name in node.output)
+    append.output[0] = "/broken/whole"
+    for user in graph.users(name):
+        user.input[list(user.input).index(name)] = append.output[0]
+    numbers = [graph.new_constant([each], np.int64) for each in (1, 2**31 - 1, 2)]
+    graph.graph.node.append(helper.make_node("Slice", ["/broken/whole", *numbers], [name], name="/broken/kept"))
+    return "/broken/kept"
+
+
 def quantised_twice(graph: Edited) -> str:
     """What becomes a high byte is rounded twice before, to different multiples."""
     byte = the_high_byte(graph)

@@ -119,4 +119,5 @@ def test_numbers_and_codes_are_stable() -> None:
         (13, "not-finite"),
         (14, "fused-pattern"),
         (15, "unknown-form"),
+        (16, "cache-length"),
     ]

@@ -33,16 +33,17 @@ def test_reads_each_float_type(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model_type": "gpt2"}, "model_type is 'gpt2'"),
-        ({"hidden_act": "gelu"}, "hidden_act is 'gelu'"),
-        ({"attention_bias": True}, "attention_bias is True"),
-        ({"mlp_bias": True}, "mlp_bias is True"),
+        ({"model_type": "gpt2"}, 'model_type is "gpt2"'),
+        ({"hidden_act": "gelu"}, 'hidden_act is "gelu"'),
+        ({"attention_bias": True}, "attention_bias is true"),
+        ({"mlp_bias": True}, "mlp_bias is true"),
         ({"rope_scaling": {"factor": 2}}, "rope_scaling is"),
-        ({"rope_interleaved": True}, "rope_interleaved is True"),
-        ({"rope_parameters": {"rope_type": "yarn"}}, "rope_type is 'yarn'"),
+        ({"rope_interleaved": True}, "rope_interleaved is true"),
+        ({"rope_parameters": {"rope_type": "yarn"}}, 'rope_type is "yarn"'),
         ({"use_sliding_window": True}, "use_sliding_window is set"),
-        ({"vocab_size": None}, "lacks a field or has a wrong one"),
-        ({"hidden_size": "many"}, "lacks a field or has a wrong one"),
+        ({"vocab_size": None}, "a wrong field: vocab_size is null"),
+        ({"hidden_size": "many"}, 'a wrong field: hidden_size is "many"'),
+        ({"hidden_act": None}, "hidden_act is null"),
     ],
 )
 def test_refuses_a_foreign_config(tmp_path: Path, change: dict[str, Any], message: str) -> None:
@@ -74,6 +75,26 @@ def test_refuses_sizes_that_are_none(tmp_path: Path, change: dict[str, Any]) -> 
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps(config | change))
     with pytest.raises(CheckpointError, match=r"config\.json"):
+        Checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "qwen3"])
+def test_the_activation_that_is_not_said_is_the_familys(tmp_path: Path, family: str) -> None:
+    llama.write_checkpoint(tmp_path, llama.Sizes(family=family))
+    config = llama.config(llama.Sizes(family=family))
+    wanted = Checkpoint(tmp_path).config
+    del config["hidden_act"]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert Checkpoint(tmp_path).config == wanted
+
+
+@pytest.mark.parametrize("name", ["vocab_size", "rms_norm_eps", "max_position_embeddings"])
+def test_a_field_that_is_missing_is_named(tmp_path: Path, name: str) -> None:
+    llama.write_checkpoint(tmp_path, SIZES)
+    config = llama.config(SIZES)
+    del config[name]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=f"has no {name}"):
         Checkpoint(tmp_path)
 
 

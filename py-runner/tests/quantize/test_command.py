@@ -12,8 +12,9 @@ import onnx
 import pytest
 
 from llmzip.exact import check
+from llmzip.model.provenance import find_record
 from llmzip.quantize.exact import export_exact
-from support.paths import PY_RUNNER, TINY
+from support.paths import PY_RUNNER, REPOSITORY, TINY
 
 from . import llama
 
@@ -40,6 +41,14 @@ def test_writes_the_graph_beside_its_checkpoint_and_says_its_lines_of_the_manife
     assert entry["file"][0]["bytes"] == len(content)
 
 
+def test_positions_are_those_of_the_graph(tmp_path: Path) -> None:
+    llama.write_checkpoint(tmp_path, llama.Sizes())
+    done = quantize("--exact", tmp_path, "--positions", "12", "-o", tmp_path / "short.onnx")
+    assert done.returncode == 0, done.stderr
+    assert "for the first 12 of 48 positions" in done.stderr
+    assert (tmp_path / "short.onnx").read_bytes() == export_exact(tmp_path, 12).content
+
+
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
@@ -51,6 +60,9 @@ def test_writes_the_graph_beside_its_checkpoint_and_says_its_lines_of_the_manife
         (["--widen", "there.onnx", "-o", "new.onnx"], 1, "no ONNX file"),
         (["--widen"], 2, "--widen makes one graph"),
         (["--widen", "--exact", "."], 2, "give one of them"),
+        (["--exact", ".", "--positions", "49"], 2, "hint: give --positions 48 or less"),
+        (["--exact", ".", "--positions", "0"], 2, "a whole number, 1 or more"),
+        (["--widen", "there.onnx", "--positions", "4"], 2, "--positions is the context of an exact graph"),
     ],
 )
 def test_refuses_with_words_and_leaves_nothing(
@@ -73,7 +85,7 @@ def test_widens_a_q4f16_file_and_names_it_as_the_source(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     content = (tmp_path / "model_q4.onnx").read_bytes()
     entry = tomllib.loads(done.stdout)["model"]
-    assert entry["variant"] == [{"dtype": "q4", "file": "onnx/model_q4.onnx", "activation": "float32", "eps": "5e-5"}]
+    assert entry["variant"] == [{"dtype": "q4", "file": "onnx/model_q4.onnx", "activation": "float32", "eps": "2e-4"}]
     (file,) = entry["file"]
     assert file["sha256"] == hashlib.sha256(content).hexdigest()
     assert file["source_sha256"] == hashlib.sha256((tmp_path / "model_q4f16.onnx").read_bytes()).hexdigest()
@@ -96,4 +108,23 @@ def test_a_damaged_checkpoint_leaves_no_file(tmp_path: Path) -> None:
     done = quantize("--exact", tmp_path)
     assert done.returncode == 1
     assert "outside the file or of the wrong length" in done.stderr
-    assert not list((tmp_path / "onnx").iterdir())
+    assert not (tmp_path / "onnx").exists()
+
+
+def test_the_manifest_of_the_document_and_the_printed_lines_make_a_model(tmp_path: Path) -> None:
+    folder = tmp_path / "FOLDER"
+    folder.mkdir()
+    llama.write_checkpoint(folder, llama.Sizes())
+    (folder / "tokenizer.json").write_bytes((TINY / "tokenizer.json").read_bytes())
+    text = (REPOSITORY / "EXACT.md").read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+    for name in ("config.json", "tokenizer.json"):
+        assert f"SHA-256 OF {name}" in text
+        text = text.replace(f"SHA-256 OF {name}", hashlib.sha256((folder / name).read_bytes()).hexdigest())
+    done = quantize("--exact", folder)
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "manifest.toml").write_text(text + "\n" + done.stdout, encoding="utf-8")
+    record = find_record(folder)
+    assert record is not None
+    assert (record.name, record.variant("exact").file) == ("NAME", "onnx/model_exact.onnx")
+    for name in ("config.json", "tokenizer.json", "onnx/model_exact.onnx"):
+        assert record.sha256[name] == hashlib.sha256((folder / name).read_bytes()).hexdigest()

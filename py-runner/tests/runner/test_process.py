@@ -98,8 +98,7 @@ def test_logprobs_are_the_bits_of_the_graph(runner: RunnerProcess, tmp_path: Pat
         ("hello", {"protocol": 1, "more": 1}, "usage", "no parameter 'more'"),
         ("hello", [], "usage", "params is not an object"),
         ("tokenize", {"text": 1}, "usage", "'text' is not a string"),
-        ("tokenize", {"text": "\ud800"}, "usage", "lone surrogate"),
-        ("detokenize", {"ids": [1.0]}, "usage", "'ids' is not a list of whole numbers"),
+        ("detokenize", {"ids": [1.5]}, "usage", "'ids' is not a list of whole numbers"),
         ("detokenize", {"ids": [True]}, "usage", "'ids' is not a list of whole numbers"),
         ("detokenize", {"ids": [1536]}, "usage", "no token of id 1536"),
         ("logprobs", {"ids": [1536]}, "usage", "missing"),
@@ -119,33 +118,6 @@ def test_wrong_requests(runner: RunnerProcess, op: str, params: object, code: st
     assert reply["id"] == runner._id
     assert reply["error"]["code"] == code
     assert text in reply["error"]["message"]
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b"7",
-        b"\xff",
-        b'{"op": "hello"}',
-        b'{"id": -1, "op": "bye"}',
-        b'{"id": true, "op": "bye"}',
-        b"[" * 100_000,
-    ],
-)
-def test_lines_that_are_no_requests_are_answered_with_id_0(runner: RunnerProcess, line: bytes) -> None:
-    runner.send(line + b"\n")
-    reply = runner.reply()
-    assert (reply["id"], reply["error"]["code"]) == (0, "usage")
-
-
-def test_a_request_of_another_form_keeps_its_id(runner: RunnerProcess) -> None:
-    for line in (b'{"id": 77, "op": 1}\n', b'{"id": 77, "op": "hello", "parameters": {}}\n', b'{"id": 77}\n'):
-        runner.send(line)
-        reply = runner.reply()
-        assert (reply["id"], reply["error"]["code"]) == (77, "usage")
 
 
 def test_a_line_that_is_too_long_is_skipped() -> None:

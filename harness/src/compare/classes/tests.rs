@@ -130,3 +130,45 @@ fn a_class_that_is_missing_or_doubled_is_refused() {
         assert_eq!(Classes::parse(&broken).unwrap_err().code, ErrorCode::Internal);
     }
 }
+
+#[test]
+fn a_limit_lies_above_what_was_measured_but_not_far_above() {
+    let classes = Classes::built_in().unwrap();
+    for name in PairClass::ALL {
+        for activations in [Activations::Float16, Activations::Float32, Activations::Exact] {
+            let (limit, measured) = (
+                classes.tolerance(name, activations),
+                classes.measured(name, activations),
+            );
+            assert!(
+                measured <= limit,
+                "{name:?}, {activations:?}: {measured} was seen, {limit} is allowed"
+            );
+            if !classes.expects_bit_exact(name) && name != PairClass::Exact {
+                assert!(
+                    limit <= 10.0 * measured,
+                    "{name:?}, {activations:?}: {limit} is allowed where no more than {measured} was seen"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_default_eps_of_float32_variants_covers_what_other_machines_may_differ_by() {
+    let classes = Classes::built_in().unwrap();
+    let manifest: toml::Table = include_str!("../../../../models/manifest.toml").parse().unwrap();
+    let models = manifest["model"].as_array().unwrap();
+    let variants = models.iter().flat_map(|model| model["variant"].as_array().unwrap());
+    let float32: Vec<_> = variants
+        .filter(|variant| variant["activation"].as_str() == Some("float32"))
+        .collect();
+    assert_eq!(float32.len(), 2, "q4 of each model");
+    for variant in float32 {
+        let eps: f64 = variant["eps"].as_str().unwrap().parse().unwrap();
+        for name in [PairClass::OtherCpu, PairClass::OtherVersion] {
+            let limit = classes.tolerance(name, Activations::Float32);
+            assert!(eps >= limit, "a container of eps {eps}, where {name:?} allows {limit}");
+        }
+    }
+}

@@ -116,8 +116,8 @@ impl CodedFrame {
             Run::Literal(bytes) => bytes as u64,
         });
         let literals = reader.bytes("a frame's literals", literal_bytes.sum())?;
-        let cells = reader.varint("N", 2..=u64::from(MAX_CELLS))?;
-        let block = reader.varint("B", 1..=MAX_BLOCK as u64)?;
+        let cells = reader.varint("a frame's number of cells", 2..=u64::from(MAX_CELLS))?;
+        let block = reader.varint("a frame's block length", 1..=MAX_BLOCK as u64)?;
         let lanes = reader.varint("the number of lanes", 1..=token_count.min(MAX_LANES as u64))?;
         let mut heads = Vec::new();
         let depth = u64::from(tree_depth(preamble.vocab_size));

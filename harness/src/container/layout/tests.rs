@@ -311,10 +311,10 @@ fn forged_frames_are_refused() {
     check("add up", &|forged| forged.runs[2] = 2 * 5);
     check("add up", &|forged| forged.runs[2] = 2 * 7);
     check("add up", &|forged| forged.runs = vec![2 * 10, 2 * 11 + 1, 2 * 10 + 1]);
-    check("N", &|forged| forged.cells = 1);
-    check("N", &|forged| forged.cells = 4097);
-    check("B", &|forged| forged.block = 0);
-    check("B", &|forged| forged.block = 4097);
+    check("number of cells", &|forged| forged.cells = 1);
+    check("number of cells", &|forged| forged.cells = 4097);
+    check("block length", &|forged| forged.block = 0);
+    check("block length", &|forged| forged.block = 4097);
     check("number of lanes", &|forged| forged.lane_count = 0);
     check("number of lanes", &|forged| forged.lane_count = 11);
     check("stream length", &|forged| forged.lanes[0] = 0);

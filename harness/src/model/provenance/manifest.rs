@@ -3,7 +3,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use super::{Hash, model_identity};
 use crate::{Error, ErrorCode, Result};
@@ -81,9 +82,20 @@ pub struct FileEntry {
     /// Its size in bytes, where known.
     #[serde(default)]
     pub bytes: Option<u64>,
-    /// Its SHA-256, where known.
-    #[serde(default)]
+    /// Its SHA-256, where known; `unknown` in the file says that it is not.
+    #[serde(default, deserialize_with = "known_hash")]
     pub sha256: Option<Hash>,
+}
+
+/// In the place of a SHA-256 that nobody knows yet.
+const UNKNOWN: &str = "unknown";
+
+fn known_hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Hash>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text == UNKNOWN {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(D::Error::custom)
 }
 
 impl Manifest {
@@ -133,6 +145,15 @@ impl Manifest {
     }
 }
 
+/// The variants that are used unless another is named: the first of these that a model has.
+const DEFAULT_VARIANTS: [&str; 2] = ["exact", "q4f16"];
+
+/// The default of several variants.
+pub(super) fn default_of<T>(variants: &[T], name: impl Fn(&T) -> &str) -> Option<&T> {
+    let of_name = |default: &&str| variants.iter().find(|variant| name(variant) == *default);
+    DEFAULT_VARIANTS.iter().find_map(of_name).or_else(|| variants.first())
+}
+
 /// Whether a path, with `/` between its parts, stays in the folder that it is relative to.
 #[must_use]
 pub fn is_inside(path: &str) -> bool {
@@ -172,6 +193,20 @@ impl ModelRecord {
         let data = data.collect::<Option<Vec<_>>>()?;
         let data: Vec<_> = data.iter().map(|(name, hash)| (name.as_str(), *hash)).collect();
         Some(model_identity(self.sha256(&variant.file)?, &data))
+    }
+
+    /// The variant that is used unless another is named: `exact`, else `q4f16`, else the first.
+    #[must_use]
+    pub fn default_variant(&self) -> Option<&Variant> {
+        default_of(&self.variants, |variant| &variant.dtype)
+    }
+
+    /// Whether the source is an address, from which the files can be fetched.
+    #[must_use]
+    pub fn is_fetchable(&self) -> bool {
+        ["https://", "http://"]
+            .iter()
+            .any(|scheme| self.source.starts_with(scheme))
     }
 
     fn check(&self) -> Result<(), String> {

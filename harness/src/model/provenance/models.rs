@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Hash;
-use super::manifest::{Manifest, ModelRecord, Variant};
+use super::manifest::{Manifest, ModelRecord, Variant, default_of};
 use crate::{Error, ErrorCode, Result};
 
 /// A model file, what must be true of it, and how it is used unless told otherwise.
@@ -33,8 +33,6 @@ pub struct ModelChoice {
     pub start_token: u32,
 }
 
-/// The variants that are used unless another is named: the first of these that a model has.
-const DEFAULT_VARIANTS: [&str; 2] = ["exact", "q4f16"];
 /// The eps of a model that the manifest does not know: what 4-bit weights with 16-bit activations need.
 const DEFAULT_EPS: &str = "2e-2";
 const DEFAULT_WINDOW: usize = 512;
@@ -125,10 +123,7 @@ impl Models {
             .join(", ");
         let chosen = match variant {
             Some(variant) => choices.iter().find(|choice| choice.variant == variant),
-            None => DEFAULT_VARIANTS
-                .iter()
-                .find_map(|name| choices.iter().find(|choice| choice.variant == *name))
-                .or_else(|| choices.first()),
+            None => default_of(&choices, |choice| &choice.variant),
         };
         let chosen = chosen.cloned().ok_or_else(|| {
             let message = format!(
@@ -140,8 +135,8 @@ impl Models {
         let file = chosen.model_dir.join(&chosen.model_file);
         if !file.is_file() {
             let message = format!("the model file {} is not there", file.display());
-            return Err(Error::new(ErrorCode::Setup, message)
-                .with_hint(format!("get it and put it there; its variants are: {known}")));
+            let way = self.way_to(&chosen);
+            return Err(Error::new(ErrorCode::Setup, message).with_hint(format!("{way}; its variants are: {known}")));
         }
         Ok(chosen)
     }
@@ -181,6 +176,17 @@ impl Models {
             .collect::<Vec<_>>();
         choices.sort_by(|a, b| a.variant.cmp(&b.variant));
         Ok(choices)
+    }
+
+    /// How a file that is not there can be had.
+    fn way_to(&self, choice: &ModelChoice) -> String {
+        let ModelChoice { name, variant, .. } = choice;
+        let mut models = self.manifest.iter().flat_map(|manifest| &manifest.models);
+        if models.any(|model| model.name == *name && model.is_fetchable()) {
+            format!("`cargo run -- models fetch {name} --variant {variant}` gets it")
+        } else {
+            "get it and put it there".to_owned()
+        }
     }
 
     fn unknown(&self, name: &str) -> Error {

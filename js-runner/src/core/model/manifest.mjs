@@ -25,6 +25,8 @@ import { modelIdentity } from './identity.mjs';
  */
 
 const VERSION = 1;
+// In the place of a SHA-256 that nobody knows yet.
+const UNKNOWN = 'unknown';
 // The first of these that a model has.
 const DEFAULT_VARIANTS = ['exact', 'q4f16'];
 
@@ -178,6 +180,7 @@ function sha256(entry) {
   if ('bytes' in entry) number(entry, 'bytes');
   if (!('sha256' in entry)) return undefined;
   const value = text(entry, 'sha256');
+  if (value === UNKNOWN) return undefined;
   if (!/^[0-9a-f]{64}$/.test(value)) throw new Error(`sha256 is ${value}, not 64 lower-case hex digits`);
   return value;
 }

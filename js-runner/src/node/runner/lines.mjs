@@ -10,7 +10,7 @@ const NEWLINE = 0x0a;
  * The lines of a stream, without their ends; the last one needs none. A line that is too long is `undefined`, and is not kept.
  *
  * @param {AsyncIterable<Uint8Array>} pieces
- * @param {number} maxLine bytes, the end of the line included
+ * @param {number} maxLine bytes, without the end of the line
  * @returns {AsyncGenerator<Uint8Array | undefined>}
  */
 export async function* readLines(pieces, maxLine) {
@@ -19,7 +19,7 @@ export async function* readLines(pieces, maxLine) {
   let length = 0;
 
   const finishLine = () => {
-    const line = length < maxLine ? concatenate(parts, length) : undefined;
+    const line = length <= maxLine ? concatenate(parts, length) : undefined;
     parts = [];
     length = 0;
     return line;
@@ -27,7 +27,7 @@ export async function* readLines(pieces, maxLine) {
   /** @param {Uint8Array} part */
   const add = (part) => {
     length += part.length;
-    if (length < maxLine) parts.push(part);
+    if (length <= maxLine) parts.push(part);
     else parts = [];
   };
 

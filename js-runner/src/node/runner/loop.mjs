@@ -6,12 +6,14 @@
  */
 
 import { asLlmzipError, UsageError } from '../../core/errors.mjs';
+import { parseLine } from './line-json.mjs';
 import { readLines } from './lines.mjs';
 import { Operations } from './operations.mjs';
 
 /** @typedef {import('../data-stream.mjs').DataStream} DataStream */
 /** @typedef {{ id: number, op: string, params: unknown }} Request */
 
+// Without the end of the line.
 const MAX_LINE = 2 ** 26;
 const PROGRESS_MILLISECONDS = 250;
 // The id of a reply to a line whose own id cannot be read.
@@ -65,8 +67,8 @@ class Sender {
   /** @param {object} result */
   async result(result) {
     const line = toLine({ id: this.id, result });
-    if (line.length > MAX_LINE) {
-      throw new UsageError(`the reply has ${line.length} bytes, more than a line may`, 'ask for less at once');
+    if (line.length - 1 > MAX_LINE) {
+      throw new UsageError(`the reply has ${line.length - 1} bytes, more than a line may`, 'ask for less at once');
     }
     await this.#send(line);
   }
@@ -112,14 +114,14 @@ class Sender {
 function parse(line) {
   let message;
   try {
-    message = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(line));
+    message = parseLine(line);
   } catch (error) {
     throw new UsageError(`a line is not JSON: ${error instanceof Error ? error.message : error}`, FORM_HINT);
   }
   if (typeof message !== 'object' || message === null || Array.isArray(message)) {
     throw new UsageError('a line is not a JSON object', FORM_HINT);
   }
-  return message;
+  return /** @type {Record<string, unknown>} */ (message);
 }
 
 /**

@@ -74,7 +74,7 @@ class OffsetIndex:
         return steps
 
     def decode(self, decoder: BitDecoder) -> int:
-        """Read an index, and learn it."""
+        """Read an index. The adaptive bits learn it; the costs do not follow, since only a writer asks for them."""
         for i, adaptive in enumerate(self._bits):
             bit = decoder.decode(adaptive.probability())
             adaptive.update(bit)

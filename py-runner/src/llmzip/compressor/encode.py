@@ -20,7 +20,7 @@ from llmzip.codec.tree import LanePaths, empty_lane_paths, log_prob, path, tree_
 from llmzip.compressor.frames import cut_frames
 from llmzip.compressor.progress import PROGRESS_ROWS, Progress, no_progress, shifted, write
 from llmzip.container.eps import Eps
-from llmzip.container.layout import MAX_FRAME_BYTES, CodedFrame, End, Preamble, Run, StoredFrame
+from llmzip.container.layout import MAX_FRAME_BYTES, CodedFrame, End, Preamble, Runs, StoredFrame
 from llmzip.container.runs import split_runs
 from llmzip.errors import UsageError
 from llmzip.model.context import ContextPolicy, Plan, cut_lanes, rows_of_known_tokens
@@ -197,7 +197,7 @@ def _code_frame(plain: bytes, model: LanguageModel, settings: CompressOptions, p
     choice = choose_parameters(paths, WRITER_OFFSETS, eps)
     grid = Grid(choice.cells, WRITER_OFFSETS, eps)
     streams = [encode_lane(lane, grid, choice.block) for lane in paths]
-    runs: list[Run] = [] if len(split.runs) == 1 else split.runs
+    runs = Runs() if len(split.runs) == 1 else split.runs
     frame = CodedFrame(
         len(plain), zlib.crc32(plain), len(ids), runs, split.literals, choice.cells, choice.block, streams
     )

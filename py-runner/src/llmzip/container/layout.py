@@ -6,8 +6,11 @@ Owns every field's place and limits. Reads and writes bytes only: what they mean
 from __future__ import annotations
 
 import zlib
+from array import array
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import NamedTuple
 
 from llmzip.codec.tree import tree_depth
 from llmzip.container.bytes import ByteReader, write_u32, write_varint
@@ -34,12 +37,59 @@ class RunKind(IntEnum):
     LITERAL = 1
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """A stretch of a frame's plain bytes: `length` tokens of text, or `length` literal bytes."""
 
     kind: RunKind
     length: int
+
+
+class Runs:
+    """Runs in order, each packed into four bytes as the container's number for it: a run may be one byte of a file.
+
+    A length is below 2^31, which is far above what a frame may hold.
+    """
+
+    __slots__ = ("_packed",)
+
+    def __init__(self, runs: Iterable[Run] = ()) -> None:
+        self._packed = array("I", (2 * run.length + run.kind for run in runs))
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    def __iter__(self) -> Iterator[Run]:
+        return (Run(_KINDS[packed & 1], packed >> 1) for packed in self._packed)
+
+    def __eq__(self, other: object) -> bool:
+        return self._packed == other._packed if isinstance(other, Runs) else NotImplemented
+
+    # They can be added to.
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Runs({list(self)})"
+
+    def append(self, kind: RunKind, length: int) -> None:
+        """Add a run at the end."""
+        self._packed.append(2 * length + kind)
+
+    def append_literal(self, length: int) -> None:
+        """Add literal bytes at the end: to the last run, if it is one of them."""
+        if self._packed and self._packed[-1] & 1 == RunKind.LITERAL:
+            self._packed[-1] += 2 * length
+        else:
+            self.append(RunKind.LITERAL, length)
+
+    def to_bytes(self) -> bytes:
+        """The container's numbers, without their count."""
+        out = bytearray()
+        for packed in self._packed:
+            out += write_varint(packed)
+        return bytes(out)
+
+
+_KINDS = tuple(RunKind)
 
 
 @dataclass(frozen=True)
@@ -78,7 +128,7 @@ class CodedFrame:
     plain_length: int
     plain_crc32: int
     token_count: int
-    runs: list[Run]
+    runs: Runs
     literals: bytes = field(repr=False)
     cells: int
     block: int
@@ -90,16 +140,21 @@ class CodedFrame:
         return lane_lengths(self.token_count, len(self.streams))
 
     @property
-    def all_runs(self) -> list[Run]:
-        """The runs, with the one that an empty list stands for."""
-        return self.runs or [Run(RunKind.TEXT, self.token_count)]
+    def all_runs(self) -> Runs:
+        """The runs, with the one that none stand for."""
+        return self.runs if self.runs else Runs([Run(RunKind.TEXT, self.token_count)])
 
     def to_bytes(self) -> bytes:
         """The frame's bytes."""
         out = bytes([CODED]) + write_varint(self.plain_length) + write_u32(self.plain_crc32)
         out += write_varint(self.token_count) + write_varint(len(self.runs))
-        out += b"".join(write_varint(2 * run.length + run.kind) for run in self.runs)
-        out += self.literals + write_varint(self.cells) + write_varint(self.block) + write_varint(len(self.streams))
+        out += (
+            self.runs.to_bytes()
+            + self.literals
+            + write_varint(self.cells)
+            + write_varint(self.block)
+            + write_varint(len(self.streams))
+        )
         out += b"".join(write_varint(len(stream)) + write_u32(zlib.crc32(stream)) for stream in self.streams)
         return b"".join([out, write_u32(zlib.crc32(out)), *self.streams])
 
@@ -187,7 +242,7 @@ def _read_coded(reader: ByteReader, preamble: Preamble) -> CodedFrame:
     plain_length = reader.varint("a frame's length", 1, MAX_FRAME_BYTES)
     plain_crc32 = reader.u32("a frame's crc32")
     token_count = reader.varint("a frame's token count", 1, plain_length)
-    runs = []
+    runs = Runs()
     text = literal = 0
     for _ in range(reader.varint("a frame's run count", 0, plain_length)):
         length, kind = divmod(reader.varint("a run", 2, ANY), 2)
@@ -197,7 +252,7 @@ def _read_coded(reader: ByteReader, preamble: Preamble) -> CodedFrame:
             literal += length
         if text > token_count or literal > plain_length:
             raise FormatError(f"the runs of a frame are longer than the frame, before byte {reader.offset}")
-        runs.append(Run(RunKind(kind), length))
+        runs.append(RunKind(kind), length)
     if runs and text != token_count:
         raise FormatError(f"a frame's text runs have {text} tokens, the frame has {token_count}")
     literals = reader.take(literal, "a frame's literals")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from llmzip.container.layout import Run, RunKind
+from llmzip.container.layout import RunKind, Runs
 from llmzip.model.source import TextTokenizer
 
 # The bytes that are no part of a well-formed UTF-8 sequence, as `surrogateescape` decodes them; no well-formed sequence is one of these.
@@ -19,30 +19,27 @@ STRAY_BYTES = re.compile("[\udc80-\udcff]+")
 class Split(NamedTuple):
     """A frame's plain bytes as runs: the ids of all text runs and the bytes of all literal runs, each in order."""
 
-    runs: list[Run]
+    runs: Runs
     ids: list[int]
     literals: bytes
 
 
 def split_runs(plain: bytes, tokenizer: TextTokenizer) -> Split:
     """The runs of a frame. Adjacent literals are one run, adjacent text runs stay apart."""
-    runs: list[Run] = []
+    runs = Runs()
     ids: list[int] = []
     literals = bytearray()
     for piece in _pieces(plain, tokenizer):
         if isinstance(piece, bytes):
             literals += piece
-            if runs and runs[-1].kind == RunKind.LITERAL:
-                runs[-1] = Run(RunKind.LITERAL, runs[-1].length + len(piece))
-            else:
-                runs.append(Run(RunKind.LITERAL, len(piece)))
+            runs.append_literal(len(piece))
         else:
             ids += piece
-            runs.append(Run(RunKind.TEXT, len(piece)))
+            runs.append(RunKind.TEXT, len(piece))
     return Split(runs, ids, bytes(literals))
 
 
-def join_runs(runs: list[Run], ids: list[int], literals: bytes, tokenizer: TextTokenizer, limit: int) -> bytes:
+def join_runs(runs: Runs, ids: list[int], literals: bytes, tokenizer: TextTokenizer, limit: int) -> bytes:
     """The plain bytes of runs, or the first of them: no run is decoded once there are more than `limit` bytes."""
     out = bytearray()
     token = byte = 0

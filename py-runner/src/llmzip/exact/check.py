@@ -9,6 +9,9 @@ What is proved of a graph without violations, for inputs within the contract (`c
 - every float sum is of integers (times a power of two) that float32 holds, with all partial sums;
 - no cast leaves its type, no divisor is 0, no root is of a negative number.
 
+What is not proved: that plans agree. Every node of a graph may be exact, and its logits depend on how a text is cut into passes, or on
+the lanes beside it; of this only the length of the cache is looked at. `quantize.exact.trial` runs a graph to see it.
+
 What is assumed:
 
 - engines do element-wise float32 arithmetic by IEEE 754, subnormal numbers included, and contract nothing (no fused multiply-add);
@@ -20,13 +23,13 @@ What is assumed:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from llmzip.errors import InternalError
 
 from .casts import CASTS
-from .contract import caches, describe_input, find_positions
+from .contract import caches, describe_input, find_positions, wrong_growth
 from .elementwise import ELEMENTWISE
 from .fusion import fused_pattern
 from .graph import Graph, read_graph
@@ -119,8 +122,19 @@ class _Checker:
                 doubted = any(value.tainted for name, value in values.items() if name not in self._constants)
                 if doubted and not findings.violations:
                     raise InternalError("a node was refused without a reason")
+                findings.violations.extend(self._grown_wrongly(pairs, past, values))
                 return values, findings
             passes += 1
+
+    def _grown_wrongly(
+        self, pairs: dict[str, str], past: dict[str, Value], values: dict[str, Value]
+    ) -> Iterator[Violation]:
+        for name, output in pairs.items():
+            maker = self._graph.maker(output)
+            why = wrong_growth(self._graph, name, past[name], values[output], self._lengths)
+            # Of what comes out of a node that breaks a rule no shape is known.
+            if why is not None and not values[output].tainted:
+                yield Violation(Rule.CACHE_LENGTH, maker.name if maker else "", maker.label if maker else "", why)
 
     def _pass(self, past: dict[str, Value]) -> tuple[dict[str, Value], Findings]:
         values = dict(self._constants)
@@ -143,15 +157,16 @@ class _Checker:
             return [_NOTHING_KNOWN] * len(node.outputs)
         try:
             results = list(transfer(step))
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             # Files may have any attributes and shapes: what an op's own rules cannot make sense of is refused.
-            step.violate(Rule.UNKNOWN_FORM, f"it is not formed as {node.op} must be: {error}")
+            step.violate(Rule.UNKNOWN_FORM, f"its inputs and attributes are not those that {node.op} must have")
             return [_NOTHING_KNOWN] * len(node.outputs)
         if len(results) != len(node.outputs):
             step.violate(Rule.UNKNOWN_FORM, f"it has {len(node.outputs)} outputs, not {len(results)}")
             return [_NOTHING_KNOWN] * len(node.outputs)
         # What is not known to be right is said once, at its origin.
         step.broken = step.broken or step.tainted
+        results = [replace(value, attains=None) if value.may_have_empty_rows else value for value in results]
         if node.op != "Concat" and any(value.absent for value in step.present):
             # Of a cache that is not there yet comes nothing that is.
             return [replace(value, absent=True) for value in results]

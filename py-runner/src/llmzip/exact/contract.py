@@ -70,6 +70,23 @@ def caches(graph: Graph) -> dict[str, str]:
     return {past: present for past, present in pairs.items() if present in graph.outputs}
 
 
+def growing_axis(declared: tuple[int | None, ...] | None) -> int | None:
+    """The axis of a cache along which the past lies; None where not just one is left open beside the batch."""
+    open_axes = [axis for axis, size in enumerate(declared or ()) if size is None and axis]
+    return open_axes[0] if len(open_axes) == 1 else None
+
+
+def wrong_growth(graph: Graph, name: str, past: Value, present: Value, lengths: Lengths) -> str | None:
+    """What keeps an output from being the cache `name` with the new tokens put to it, by its shape; None where nothing does."""
+    axis = growing_axis(graph.inputs[name].shape)
+    if axis is None or past.shape is None:
+        return f"{name} leaves not just one axis open for the past"
+    grown = (*past.shape[:axis], lengths.named(TOTAL), *past.shape[axis + 1 :])
+    if present.shape == grown:
+        return None
+    return f"what {name} is fed from is not known to be as long as the past and the input together, and else as it is"
+
+
 def describe_input(graph: Graph, name: str, lengths: Lengths, positions: Positions) -> Value:
     """What is known of an input; a cache's content is up to who knows the outputs."""
     declared = graph.inputs[name]
@@ -90,12 +107,11 @@ def _shape(name: str, declared: tuple[int | None, ...] | None, lengths: Lengths)
     if declared is None:
         return None
     names: dict[int, str] = {}
-    open_axes = [axis for axis, size in enumerate(declared) if size is None and axis]
+    growing = growing_axis(declared) if name.startswith(PAST) else None
     if name in _SECOND:
         names = {0: BATCH, 1: _SECOND[name]}
-    elif name.startswith(PAST) and len(open_axes) == 1:
-        # Of two axes that are left open it is not known which one grows.
-        names = {0: BATCH, open_axes[0]: PAST_LENGTH}
+    elif growing is not None:
+        names = {0: BATCH, growing: PAST_LENGTH}
     shape: list[Dim] = []
     for axis, size in enumerate(declared):
         if size is not None:

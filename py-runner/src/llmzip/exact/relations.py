@@ -1,18 +1,21 @@
 """What a tensor and its own maximum have to do with each other. Owns the patterns that intervals alone cannot see.
 
 Both rest on float rounding being monotone: `x - max(x)` rounds to no more than 0, and `x * (c / m)` with |x| <= m has two
-roundings, each at most 2^-24 of the result, so that it stays below c * (1 + 2^-22).
+roundings, each at most 2^-24 of the result, so that it stays below c * (1 + 2^-22). Where c / m may be subnormal its rounding is
+up to 2^-150 whatever it is itself, and may add m times that: `most` is raised by it.
 """
 
 from __future__ import annotations
 
 from .graph import Graph
-from .ranges import Range, f32
+from .ranges import MIN_NORMAL, Range, f32
 from .reductions import reduced_axes
 from .step import Step
 from .values import Value
 
 _SLACK = 1 + 2.0**-22
+_HALF_LEAST = 2.0**-150
+"""Half of the smallest number above 0: the largest rounding of a subnormal number."""
 
 
 def largest_of(graph: Graph, name: str) -> str | None:
@@ -44,7 +47,9 @@ def scaled_to_peak(step: Step) -> Range | None:
             continue
         peak = step.values[maker.input(0)].power_of_two
         if peak is not None and _bounds_magnitude(step, maker.input(1), x):
-            most = f32(abs(peak) * _SLACK)
+            highest = step.values[maker.input(1)].range.hi
+            coarse = highest * _HALF_LEAST if abs(peak) < MIN_NORMAL * highest else 0.0
+            most = f32((abs(peak) + coarse) * _SLACK)
             bounds = step.values[x].range
             if not bounds.one_sided:
                 return Range(-most, most)

@@ -25,6 +25,7 @@ class Rule(enum.Enum):
     NOT_FINITE = "not-finite"
     FUSED_PATTERN = "fused-pattern"
     UNKNOWN_FORM = "unknown-form"
+    CACHE_LENGTH = "cache-length"
 
     @property
     def number(self) -> int:

@@ -58,8 +58,10 @@ class Lengths:
         self._limits[name] = limit
         return self.named(name)
 
-    def sum(self, a: Dim, b: Dim) -> Dim:
-        """`a + b`."""
+    def sum(self, a: Dim, b: Dim) -> Dim | None:
+        """`a + b` where it can be told: not where a negative number is added, for what is left may be none."""
+        if min(a.factor, b.factor) < 0:
+            return number(a.factor + b.factor) if not a.names and not b.names else None
         if a.factor == 0 or b.factor == 0:
             return b if a.factor == 0 else a
         limit = None if a.limit is None or b.limit is None else a.limit + b.limit

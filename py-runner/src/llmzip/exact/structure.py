@@ -27,6 +27,15 @@ def _axis(step: Step, rank: int, default: int | None = None) -> int | None:
     return int(axis) % rank
 
 
+def _told_lengths(step: Step, index: int) -> tuple[Dim, ...] | None:
+    """The lengths that an input holds, if they are known; none of them is negative."""
+    lengths = step.required(index).contents
+    if lengths is not None and any(length.factor < 0 for length in lengths):
+        step.unproved(Rule.UNKNOWN_FORM, "one of its lengths is negative")
+        return None
+    return lengths
+
+
 def _numbers(value: Value | None) -> list[int] | None:
     """The integers of a constant."""
     return None if value is None or value.constant is None else [int(each) for each in value.constant.reshape(-1)]
@@ -58,6 +67,9 @@ def _reshape(step: Step) -> Sequence[Value]:
     for at, dim in enumerate(wanted):
         if dim.known == 0 and not keeps_zero:
             shape.append(x.shape[at] if at < len(x.shape) else step.lengths.unknown())
+        elif dim.may_be_empty and not keeps_zero:
+            # Where it is 0 the input's own length stands in its place.
+            shape.append(step.lengths.unknown())
         else:
             shape.append(dim)
     free = [at for at, dim in enumerate(shape) if dim.known == -1]
@@ -111,7 +123,7 @@ def _concat(step: Step) -> Sequence[Value]:
         if axis is not None:
             along = known[0][axis]
             for each in known[1:]:
-                along = step.lengths.sum(along, each[axis])
+                along = step.lengths.sum(along, each[axis]) or step.lengths.unknown()
             shape = (*known[0][:axis], along, *known[0][axis + 1 :])
             last = axis == len(shape) - 1
     attained = [value.attains for value in parts if value.attains is not None]
@@ -162,7 +174,7 @@ def _slice(step: Step) -> Sequence[Value]:
         else:
             dims[axis] = number(len(range(whole)[slice(start, end, stride)]))
     value = _moved(x, tuple(dims), rows=rank - 1 not in cut)
-    if rank == 1 and x.contents is not None and starts and steps in (None, [1]):
+    if rank == 1 and x.contents is not None and starts and (step.input(4) is None or steps == [1]):
         return [replace(value, contents=x.contents[slice(starts[0], ends[0])])]
     return [value]
 
@@ -184,14 +196,14 @@ def _gather(step: Step) -> Sequence[Value]:
 
 
 def _expand(step: Step) -> Sequence[Value]:
-    x, wanted = step.required(0), step.required(1).contents
+    x, wanted = step.required(0), _told_lengths(step, 1)
     if x.shape is None or wanted is None:
         return [_moved(x, None)]
     return [_moved(x, step.lengths.broadcast([x.shape, wanted]), rows=True)]
 
 
 def _tile(step: Step) -> Sequence[Value]:
-    x, counts = step.required(0), step.required(1).contents
+    x, counts = step.required(0), _told_lengths(step, 1)
     if x.shape is None or counts is None or len(counts) != len(x.shape):
         return [_moved(x, None)]
     pairs = zip(x.shape, counts, strict=True)
@@ -227,7 +239,8 @@ def _range(step: Step) -> Sequence[Value]:
     bounds = union(start.range, limit.range)
     length = step.lengths.unknown(max(int(bounds.hi) - int(bounds.lo), 0))
     if delta.scalar == 1 and start.contents is not None and limit.contents is not None:
-        length = step.lengths.difference(limit.contents[0], start.contents[0]) or length
+        told = step.lengths.difference(limit.contents[0], start.contents[0])
+        length = length if told is None else told if told.factor > 0 else number(0)
     return [step.result(start.kind, (length,), bounds, 0)]
 
 
@@ -256,7 +269,7 @@ def _constant_of_shape(step: Step) -> Sequence[Value]:
         return [step.result(FLOAT, None, full_range(FLOAT))]
     kind, array = (FLOAT, np.zeros(1, np.float32)) if told is None or told.array is None else (told.kind, told.array)
     value = _finite(step, of_constant(kind, array))
-    return [replace(value, shape=step.required(0).contents, constant=None, contents=None)]
+    return [replace(value, shape=_told_lengths(step, 0), constant=None, contents=None)]
 
 
 STRUCTURE: dict[str, Transfer] = {

@@ -56,6 +56,11 @@ class Value:
         return self.kind in INTEGERS
 
     @property
+    def may_have_empty_rows(self) -> bool:
+        """Whether a row along the last axis may be without elements."""
+        return not self.shape or self.shape[-1].may_be_empty
+
+    @property
     def scalar(self) -> Number | None:
         """The number of a constant with one element."""
         if self.constant is None or self.constant.size != 1:

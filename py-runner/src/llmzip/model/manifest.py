@@ -11,6 +11,8 @@ from llmzip.errors import UsageError
 from llmzip.model.identity import model_identity
 
 VERSION = 1
+UNKNOWN = "unknown"
+"""In the place of a SHA-256 that nobody knows yet."""
 # The first of these that a model has.
 DEFAULT_VARIANTS = ("exact", "q4f16")
 
@@ -129,6 +131,8 @@ def _sha256(entry: dict[str, Any]) -> str | None:
     if "sha256" not in entry:
         return None
     value = _text(entry, "sha256")
+    if value == UNKNOWN:
+        return None
     if not re.fullmatch("[0-9a-f]{64}", value):
         raise _wrong("sha256", value, "64 lower-case hex digits")
     return value

@@ -1,4 +1,4 @@
-"""A graph file run by ONNX Runtime, caches in hand. Owns the feeding of a graph in the making; knows no other runner and no reference."""
+"""A graph run by ONNX Runtime, caches in hand. Owns the feeding of a graph in the making; knows no other runner and no reference."""
 
 from __future__ import annotations
 
@@ -22,16 +22,21 @@ _NONE_SAID = 4
 
 
 class Driver:
-    """The graph in `file`, its weights beside it. Raises QuantizeError when it cannot be run, ModelError when it is no decoder."""
+    """The graph in a file, its weights beside it, or as bytes.
 
-    def __init__(self, file: Path, config: dict[str, Any]) -> None:
+    Raises QuantizeError when it cannot be run, ModelError when it is no decoder.
+    """
+
+    def __init__(self, file: Path | bytes, config: dict[str, Any]) -> None:
         options = onnxruntime.SessionOptions()
         # A failure is told by the exception; the log would say it once more.
         options.log_severity_level = max(LOG_ERRORS_ONLY, _NONE_SAID)
         try:
-            self._session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+            model = file if isinstance(file, bytes) else str(file)
+            self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            raise QuantizeError(f"ONNX Runtime does not take {file.name}: {error}", "try another --exporter") from error
+            name = "the graph" if isinstance(file, bytes) else file.name
+            raise QuantizeError(f"ONNX Runtime does not take {name}: {error}", "try another --exporter") from error
         outputs = [tensor_info(each) for each in self._session.get_outputs()]
         self.signature = read_signature([tensor_info(each) for each in self._session.get_inputs()], outputs, config)
         self._fetches = [LOGITS, *(cache.present for cache in self.signature.caches)]

@@ -50,7 +50,7 @@ FLAVOURS: dict[str, Flavour] = {
     flavour.name: flavour
     for flavour in (
         Flavour("q4f16", TensorProto.FLOAT16, "float16", "2e-2"),
-        Flavour("q4", TensorProto.FLOAT, "float32", "5e-5"),
+        Flavour("q4", TensorProto.FLOAT, "float32", "2e-4"),
     )
 }
 """Those with weights of few bits in a graph of floats."""

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from llmzip.errors import IntegrityError
+from llmzip.model.manifest import UNKNOWN
 from llmzip.model.manifest import VERSION as MANIFEST_VERSION
 
 from .flavours import Flavour
@@ -20,7 +21,7 @@ HEAD = f"""\
 #
 # Paths are relative to `folder`, which is relative to this file. `eps` is a default of the container
 # (the largest difference of a log-prob that it withstands) and a string, so that no reader rounds it.
-# A file without `sha256` or `bytes` is known by name only.
+# A file whose `sha256` is "unknown" is known by name only.
 
 version = {MANIFEST_VERSION}
 """
@@ -41,10 +42,13 @@ class Origin:
 
 @dataclass(frozen=True)
 class FileEntry:
-    """One file: its path in the folder, its size and hash; for a graph also the file that its weights come from, and its hash."""
+    """One file: its path in the folder, its size and hash, None where nobody knows them.
+
+    For a graph also the file that its weights come from, and its hash.
+    """
 
     path: str
-    size: int
+    size: int | None
     sha256: str | None
     source: str | None = None
     source_sha256: str | None = None
@@ -79,7 +83,7 @@ def variant_lines(flavour: Flavour, data: Sequence[str] = ()) -> str:
 def file_lines(file: FileEntry) -> str:
     """The lines of one file."""
     made_of = {"source": file.source, "source_sha256": file.source_sha256}
-    return _table("model.file", {"path": file.path, "bytes": file.size, "sha256": file.sha256, **made_of})
+    return _table("model.file", {"path": file.path, "bytes": file.size, "sha256": file.sha256 or UNKNOWN, **made_of})
 
 
 def with_entry(manifest: str, name: str, lines: str) -> str:

@@ -27,7 +27,7 @@ class WidenedModel:
     source_sha256: str
 
     def manifest_entry(self) -> str:
-        """The lines of models/manifest.toml for this file."""
+        """The lines of a manifest.toml for this file."""
         path, digest = f"onnx/{FLAVOUR.file_name}", hashlib.sha256(self.content).hexdigest()
         file = FileEntry(path, len(self.content), digest, self.source, self.source_sha256)
         return f"{variant_lines(FLAVOUR)}\n{file_lines(file)}"

@@ -14,8 +14,10 @@ from typing import Any, BinaryIO
 
 from llmzip.errors import InternalError, InterruptedByUserError, LlmzipError, UsageError
 from llmzip.files import standard_input, standard_output
+from llmzip.runner.line_json import MAX_WHOLE, parse_line
 from llmzip.signals import Interruption, check_interruption, interrupt_when_asked
 
+# Without the end of the line.
 MAX_LINE = 64 << 20
 PROGRESS_SECONDS = 0.25
 # The id of a reply to a line whose own id cannot be read.
@@ -41,7 +43,7 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> int:
     while line := requests.readline(MAX_LINE + 1):
         request_id = NO_ID
         try:
-            if len(line) > MAX_LINE:
+            if len(line) > MAX_LINE and not line.endswith(b"\n"):
                 _skip_line(requests, line)
                 raise UsageError(f"a line has more than {MAX_LINE} bytes", FORM_HINT)
             request = _parse(line)
@@ -100,8 +102,8 @@ class _Progress:
 
 def _parse(line: bytes) -> dict[str, Any]:
     try:
-        request = json.loads(line.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        request = parse_line(line)
+    except ValueError as error:
         raise UsageError(f"a line is not JSON: {error}", FORM_HINT) from None
     if not isinstance(request, dict):
         raise UsageError("a line is not a JSON object", FORM_HINT)
@@ -110,7 +112,7 @@ def _parse(line: bytes) -> dict[str, Any]:
 
 def _id(request: dict[str, Any]) -> int:
     request_id = request.get("id")
-    if not isinstance(request_id, int) or isinstance(request_id, bool) or request_id < 0:
+    if not isinstance(request_id, int) or isinstance(request_id, bool) or not 0 <= request_id <= MAX_WHOLE:
         raise UsageError("a request has no id, or one that is not a whole number", FORM_HINT)
     return request_id
 
@@ -126,12 +128,12 @@ def _error(request_id: int, error: LlmzipError) -> dict[str, Any]:
 
 def _send(replies: BinaryIO, reply: dict[str, Any]) -> None:
     line = json.dumps(reply, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8") + b"\n"
-    if len(line) > MAX_LINE:
+    if len(line) - 1 > MAX_LINE:
         line = (
             json.dumps(
                 _error(
                     reply["id"],
-                    UsageError(f"the reply has {len(line)} bytes, more than a line may", "ask for less at once"),
+                    UsageError(f"the reply has {len(line) - 1} bytes, more than a line may", "ask for less at once"),
                 )
             ).encode("ascii")
             + b"\n"

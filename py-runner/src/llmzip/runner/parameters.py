@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from llmzip.errors import UsageError
+from llmzip.runner.line_json import MAX_WHOLE
 
 HINT = "see PROTOCOL.md for the parameters of each operation"
 
@@ -32,7 +33,7 @@ class Parameters:
             raise self._wrong(name, "a string of Unicode scalar values (it has a lone surrogate)") from None
         return value
 
-    def integer(self, name: str, low: int = 0, high: int = (1 << 53) - 1) -> int:
+    def integer(self, name: str, low: int = 0, high: int = MAX_WHOLE) -> int:
         """A whole number, `low .. high`."""
         value = self._get(name)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:

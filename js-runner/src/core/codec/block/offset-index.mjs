@@ -43,7 +43,7 @@ export class OffsetIndex {
   }
 
   /**
-   * Reads an index, and learns it.
+   * Reads an index. The adaptive bits learn it; the costs do not follow, since only a writer asks for them: an object either reads or writes.
    *
    * @param {BitDecoder} decoder
    * @returns {number}

@@ -116,22 +116,22 @@ export async function readFrame(reader, preamble) {
  * @returns {Promise<CodedFrame>}
  */
 async function readCodedFrame(reader, preamble) {
-  const plainLength = reader.varint('plain_length', 1, MAX_FRAME_BYTES);
-  const plainCrc32 = reader.u32('plain_crc32');
-  const tokenCount = reader.varint('token_count', 1, plainLength);
+  const plainLength = reader.varint("a frame's plain length", 1, MAX_FRAME_BYTES);
+  const plainCrc32 = reader.u32("a frame's plain crc32");
+  const tokenCount = reader.varint("a frame's token count", 1, plainLength);
   const runs = await readRuns(reader, plainLength, tokenCount);
   const literalBytes = runs.reduce((sum, run) => sum + (isTextRun(run) ? 0 : runLength(run)), 0);
   await reader.fill(literalBytes + FIELDS);
   const literals = reader.take('the literals', literalBytes);
-  const cells = reader.varint('cells', 2, MAX_CELLS);
-  const block = reader.varint('block', 1, MAX_BLOCK);
-  const laneCount = reader.varint('lane_count', 1, Math.min(tokenCount, MAX_LANES));
+  const cells = reader.varint("a frame's number of cells", 2, MAX_CELLS);
+  const block = reader.varint("a frame's block length", 1, MAX_BLOCK);
+  const laneCount = reader.varint("a frame's number of lanes", 1, Math.min(tokenCount, MAX_LANES));
   const lanes = [];
   for (const tokens of laneLengths(tokenCount, laneCount)) {
     await reader.fill(FIELDS);
     const depth = treeDepth(preamble.vocabSize);
     const most = 8 + 2 * depth * tokens + 2 * preamble.offsets * Math.ceil(tokens / block);
-    lanes.push({ length: reader.varint('stream_length', 1, most), crc32: reader.u32('stream_crc32') });
+    lanes.push({ length: reader.varint("a lane's stream length", 1, most), crc32: reader.u32("a lane's crc32") });
   }
   await reader.fill(FIELDS);
   checkCrc32(reader, 'the header of a frame');
@@ -152,7 +152,7 @@ async function readCodedFrame(reader, preamble) {
  * @returns {Promise<Run[]>}
  */
 async function readRuns(reader, plainLength, tokenCount) {
-  const count = reader.varint('run_count', 0, plainLength);
+  const count = reader.varint("a frame's run count", 0, plainLength);
   if (count === 0) return [textRun(tokenCount)];
   const runs = [];
   let tokens = 0;
@@ -176,8 +176,8 @@ async function readRuns(reader, plainLength, tokenCount) {
  * @returns {Promise<StoredFrame>}
  */
 async function readStoredFrame(reader) {
-  const plainLength = reader.varint('plain_length', 1, MAX_FRAME_BYTES);
-  const plainCrc32 = reader.u32('plain_crc32');
+  const plainLength = reader.varint("a frame's plain length", 1, MAX_FRAME_BYTES);
+  const plainCrc32 = reader.u32("a frame's plain crc32");
   checkCrc32(reader, 'the header of a stored frame');
   await reader.fill(plainLength);
   const plain = reader.take('a stored frame', plainLength);

@@ -77,19 +77,19 @@ export async function readPreamble(reader) {
   }
   const modelSha256 = toHex(reader.take('the model hash', SHA256_BYTES));
   const tokenizerSha256 = toHex(reader.take('the tokenizer hash', SHA256_BYTES));
-  const vocabSize = reader.varint('vocab_size', 2, MAX_VOCAB_SIZE);
-  const depth = reader.u8('depth');
+  const vocabSize = reader.varint('the vocabulary size', 2, MAX_VOCAB_SIZE);
+  const depth = reader.u8('the tree depth');
   if (depth !== treeDepth(vocabSize))
-    throw new FormatError(`depth is ${depth}, ${vocabSize} ids need ${treeDepth(vocabSize)}`);
-  const eps = { mantissa: reader.u8('eps_mantissa'), exponent: reader.u8('eps_exponent') };
+    throw new FormatError(`the tree depth is ${depth}, ${vocabSize} ids need ${treeDepth(vocabSize)}`);
+  const eps = { mantissa: reader.u8('the eps mantissa'), exponent: reader.u8('the eps exponent') };
   if (!isValidEps(eps))
-    throw new FormatError(`eps is ${eps.mantissa} / 10^${eps.exponent}, which is not in its one form`);
-  const offsets = reader.u8('offsets');
+    throw new FormatError(`the eps is ${eps.mantissa} / 10^${eps.exponent}, which is not in its one form`);
+  const offsets = reader.u8('the number of offsets');
   if (offsets < 1 || offsets > MAX_OFFSETS)
-    throw new FormatError(`offsets is ${offsets}, it must be 1 to ${MAX_OFFSETS}`);
-  const startToken = reader.varint('start_token', 0, vocabSize - 1);
-  const window = reader.varint('window', 2, MAX_WINDOW);
-  const overlap = reader.varint('overlap', 0, window - 1);
+    throw new FormatError(`the number of offsets is ${offsets}, it must be 1 to ${MAX_OFFSETS}`);
+  const startToken = reader.varint('the start token', 0, vocabSize - 1);
+  const window = reader.varint('the window', 2, MAX_WINDOW);
+  const overlap = reader.varint('the overlap', 0, window - 1);
   const length = reader.varint('the length of the fingerprint', 0, MAX_FINGERPRINT);
   const characters = reader.take('the fingerprint', length);
   if (!characters.every((c) => c >= 0x21 && c <= 0x7e)) throw new FormatError('the fingerprint is not printable ASCII');

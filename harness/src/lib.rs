@@ -2,6 +2,7 @@
 //!
 //! The map of the crate is in `ARCHITECTURE.md` at the root of the repository.
 
+pub mod alignment;
 pub mod archive;
 pub mod cli;
 pub mod codec;

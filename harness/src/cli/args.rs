@@ -3,6 +3,7 @@
 mod golden;
 mod models;
 mod timeouts;
+mod tokenizers;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 pub use self::golden::{GoldenArguments, GoldenCheckArguments, GoldenCommand, GoldenWriteArguments};
 pub use self::models::{ModelsArguments, ModelsCommand, ModelsFetchArguments, ModelsImportArguments};
 pub use self::timeouts::TimeoutArguments;
+pub use self::tokenizers::TokenizersArguments;
 use crate::compressor::CompressOptions;
 use crate::setup::EMULATED_CPUS;
 
@@ -41,6 +43,8 @@ pub enum Command {
     Conform(Box<ConformArguments>),
     /// Hold this machine to what the models gave elsewhere, or record it anew.
     Golden(GoldenArguments),
+    /// Ask every runner for the tokens of many texts, and compare.
+    Tokenizers(TokenizersArguments),
     /// Get the models of models/manifest.toml, and check what is there of them.
     Models(ModelsArguments),
     /// Make a verified 4-bit model of a checkpoint: `SOURCE --out DIR`, an exact graph: `--exact SOURCE`, or `--help` for more.

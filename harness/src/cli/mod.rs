@@ -17,6 +17,7 @@ mod setup;
 mod smoke;
 mod targets;
 mod telemetry;
+mod tokenizers;
 mod transfer;
 
 use std::process::ExitCode;
@@ -62,6 +63,7 @@ fn run(arguments: &Arguments, output: &Output) -> crate::Result<u8> {
         Command::Decompress(options) => transfer::decompress(options, output),
         Command::Inspect(options) => inspect::run(options, output),
         Command::Conform(options) => conform::run(options, output),
+        Command::Tokenizers(options) => tokenizers::run(options, output),
         Command::Golden(options) => golden::run(options, output),
         Command::Models(options) => models::run(options, output),
         Command::Quantize(words) => graphs::run("quantize", words, output),

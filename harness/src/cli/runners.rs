@@ -118,6 +118,32 @@ pub fn named(
     Ok(members)
 }
 
+/// Runners that are there without being added, and others with their commands; each must take part.
+///
+/// # Errors
+/// `usage` for a name that is no such runner, `setup` for one that cannot take part.
+pub fn chosen(
+    names: &[String],
+    commands: &[String],
+    layout: &Layout,
+    timeouts: Timeouts,
+    narrator: &mut dyn Narrator,
+) -> Result<Vec<Member>> {
+    let added = added(commands, &BUILT_IN.map(str::to_owned))?;
+    check_names("--only", names, &BUILT_IN.map(str::to_owned))?;
+    let mut members = Vec::new();
+    for name in BUILT_IN
+        .iter()
+        .filter(|name| names.iter().any(|wanted| wanted == *name))
+    {
+        members.push(member(name, built_in(name, layout, timeouts, narrator), true)?);
+    }
+    for (name, command) in &added {
+        members.push(start(name, command, timeouts)?);
+    }
+    Ok(members)
+}
+
 /// What became of a runner's start.
 fn member(name: &str, started: Result<Member>, required: bool) -> Result<Member> {
     let name = name.to_owned();

@@ -8,6 +8,7 @@
  */
 
 import { ModelError, UsageError } from '../errors.mjs';
+import { LETTERS, NUMBERS } from './unicode.mjs';
 
 /**
  * A model's tokenizer; `size` is its largest id, plus 1, and `has` tells whether there is a token of an id: below `size` there may be gaps.
@@ -24,9 +25,9 @@ import { ModelError, UsageError } from '../errors.mjs';
  */
 
 // transformers.js takes \d and \s as JavaScript does: ASCII digits; U+FEFF is a space, U+0085 none. The original means Unicode's.
-const UNICODE_NUMBER = '\\p{N}';
+const UNICODE_NUMBER = `[${NUMBERS}]`;
 const BYTE_LEVEL_PIECES =
-  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\p{White_Space}\\p{L}\\p{N}]+" +
+  `'s|'t|'re|'ve|'m|'ll|'d| ?[${LETTERS}]+| ?[${NUMBERS}]+| ?[^\\p{White_Space}${LETTERS}${NUMBERS}]+` +
   '|\\p{White_Space}+(?!\\P{White_Space})|\\p{White_Space}+';
 
 /**

@@ -1,48 +1,110 @@
 //! Owns what of JSON a line may hold, the same in every language: PROTOCOL.md, "What JSON a line may hold". It must not know what a
 //! message means.
 
-use serde_json::{Number, Value};
+use std::fmt;
 
-/// The largest whole number, which every language holds exactly: 2^53 - 1.
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+/// The largest whole number of an id or a parameter, which every language holds exactly: 2^53 - 1.
 pub const MAX_WHOLE: u64 = (1 << 53) - 1;
 
 /// How deep arrays and objects may lie in each other; the line's own object is the first.
 pub const MAX_DEPTH: usize = 64;
 
-/// A line as a value; of members with the same name the last counts, and a number is whole by its value, however it is written.
+/// A line as a value; a number is whole by its value, however it is written.
 ///
 /// # Errors
 /// Why it is no JSON that a line may hold.
 pub fn parse_line(line: &[u8]) -> Result<Value, String> {
-    let mut value = serde_json::from_slice(line).map_err(|source| source.to_string())?;
-    settle(&mut value, 0)?;
+    let mut reader = serde_json::Deserializer::from_slice(line);
+    let value = Inside(0)
+        .deserialize(&mut reader)
+        .map_err(|source| source.to_string())?;
+    reader.end().map_err(|source| source.to_string())?;
     Ok(value)
 }
 
-/// Makes whole numbers integers, and refuses what lies too deep. It goes no deeper than serde's own limit.
-fn settle(value: &mut Value, depth: usize) -> Result<(), String> {
-    if depth == MAX_DEPTH && (value.is_array() || value.is_object()) {
-        return Err(format!("arrays and objects lie more than {MAX_DEPTH} deep"));
-    }
-    match value {
-        Value::Number(number) => {
-            if let Some(whole) = whole(number) {
-                *number = whole;
-            }
-            Ok(())
+/// Reads what lies so many arrays and objects deep. `Value` itself would take the last of members with the same name.
+#[derive(Clone, Copy)]
+struct Inside(usize);
+
+impl Inside {
+    fn deeper<E: Error>(self) -> Result<Self, E> {
+        if self.0 == MAX_DEPTH {
+            return Err(E::custom(format!("arrays and objects lie more than {MAX_DEPTH} deep")));
         }
-        Value::Array(elements) => elements.iter_mut().try_for_each(|element| settle(element, depth + 1)),
-        Value::Object(members) => members.values_mut().try_for_each(|member| settle(member, depth + 1)),
-        Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
+        Ok(Self(self.0 + 1))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Inside {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Value, D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Inside {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Ok(whole(value).map_or_else(|| Value::from(value), Value::Number))
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_string<E: Error>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let inside = self.deeper()?;
+        let mut found = Vec::new();
+        while let Some(element) = elements.next_element_seed(inside)? {
+            found.push(element);
+        }
+        Ok(Value::Array(found))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let inside = self.deeper()?;
+        let mut found = Map::new();
+        while let Some(name) = members.next_key::<String>()? {
+            let value = members.next_value_seed(inside)?;
+            if found.insert(name, value).is_some() {
+                return Err(A::Error::custom("an object has two members with the same name"));
+            }
+        }
+        Ok(Value::Object(found))
     }
 }
 
 /// A whole number that is written with a point or an exponent, or is -0, as an integer.
-fn whole(number: &Number) -> Option<Number> {
-    if !number.is_f64() {
-        return None;
-    }
-    let float = number.as_f64()?;
+fn whole(float: f64) -> Option<Number> {
     if float.fract() != 0.0 {
         return None;
     }

@@ -8,7 +8,8 @@
 const MAX_DEPTH = 64;
 
 /**
- * A line as a value. `JSON.parse` takes the last of members with the same name, and a number by its value, however it is written.
+ * A line as a value. `JSON.parse` takes a number by its value, however it is written; of members with the same name it keeps the last alone,
+ * so the members that came out of it are held against those that were written.
  *
  * @param {Uint8Array} line
  * @returns {unknown}
@@ -19,13 +20,36 @@ export function parseLine(line) {
   const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(line);
   const value = JSON.parse(text);
   let level = [value];
+  let members = 0;
   for (let depth = 1; level.length > 0; depth++) {
     if (depth > MAX_DEPTH && level.some(isContainer)) {
       throw new Error(`arrays and objects lie more than ${MAX_DEPTH} deep`);
     }
+    for (const each of level) {
+      if (isContainer(each) && !Array.isArray(each)) members += Object.keys(each).length;
+    }
     level = inside(level);
   }
+  if (members < writtenMembers(text)) throw new Error('an object has two members with the same name');
   return value;
+}
+
+/**
+ * How many members a JSON text writes: it has a colon for each, and further ones in strings alone.
+ *
+ * @param {string} text - what `JSON.parse` takes
+ * @returns {number}
+ */
+function writtenMembers(text) {
+  let members = 0;
+  let inString = false;
+  for (let place = 0; place < text.length; place++) {
+    const character = text[place];
+    if (character === '"') inString = !inString;
+    else if (character === '\\') place++;
+    else if (character === ':' && !inString) members++;
+  }
+  return members;
 }
 
 /**

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-# The largest whole number, which every language holds exactly.
+# The largest whole number of an id or a parameter, which every language holds exactly.
 MAX_WHOLE = (1 << 53) - 1
 # How deep arrays and objects may lie in each other; the line's own object is the first.
 MAX_DEPTH = 64
@@ -15,13 +15,15 @@ MANY_DIGITS = 300
 
 
 def parse_line(line: bytes) -> Any:
-    """A line as a value: of members with the same name the last counts, a number is whole by its value, however it is written.
+    """A line as a value: a number is whole by its value, however it is written.
 
     Raises `ValueError` with the reason when it is no JSON that a line may hold.
     """
     text = line.decode("utf-8")
     try:
-        value = json.loads(text, parse_int=_integer, parse_float=_number, parse_constant=_refuse)
+        value = json.loads(
+            text, object_pairs_hook=_members, parse_int=_integer, parse_float=_number, parse_constant=_refuse
+        )
     except RecursionError:
         raise _too_deep() from None
     _check_depth(value)
@@ -47,6 +49,13 @@ def _check_depth(value: object) -> None:
 
 def _too_deep() -> ValueError:
     return ValueError(f"arrays and objects lie more than {MAX_DEPTH} deep")
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise ValueError("an object has two members with the same name")
+    return members
 
 
 def _integer(text: str) -> int:

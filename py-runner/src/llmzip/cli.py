@@ -124,7 +124,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     check.add_argument("graph", type=Path, metavar="MODEL", help="ONNX file")
     check.add_argument(
-        "--positions", type=positive, metavar="N", help="largest context (default: the length of the position table)"
+        "--positions",
+        type=positive,
+        metavar="N",
+        help="prove it for contexts of N tokens only (default: as many as the table of positions has)",
     )
     check.add_argument("--json", action="store_true", help="print JSON")
     commands.add_parser("runner", help="answer requests of the runner protocol on stdin and stdout")
@@ -181,11 +184,17 @@ def _exact(options: argparse.Namespace) -> None:
         raise IoError.reading(options.graph, error) from error
     report = check(content, options.positions)
     _print(json.dumps(report.to_json(), indent=2) if options.json else "\n".join(report.lines()))
-    if not report.exact:
+    if report.violations:
         count = len(report.violations)
         raise ModelError(
             f"{options.graph} is not exact: {count} violation{'s' if count > 1 else ''}",
-            "see the nodes named above; llmzip can make an exact graph of a checkpoint",
+            "see above what breaks the rules; llmzip can make an exact graph of a checkpoint",
+        )
+    if not report.exact:
+        raise ModelError(
+            f"{options.graph} is proved exact for {report.positions.extent} only",
+            f"leave --positions out to check all of it, or make a graph of {report.positions.value} positions: "
+            "llmzip quantize --exact --positions",
         )
 
 

@@ -21,7 +21,6 @@ class Break:
     rule: Rule
     edit: Edit
     why: str
-    positions: int | None = None
 
 
 BREAKS = {
@@ -41,7 +40,7 @@ BREAKS = {
     "sum along unknown axes": Break(Rule.FLOAT_SUM, op_edits.unknown_axes, "along which axes"),
     "int32 sum": Break(Rule.INTEGER_OVERFLOW, number_edits.sum_too_large, "up to 48 addends"),
     "int32 product": Break(Rule.INTEGER_OVERFLOW, number_edits.shift_too_far, "do not fit int32"),
-    "long context": Break(Rule.INTEGER_OVERFLOW, number_edits.context_too_long, "do not fit int32", positions=40_000),
+    "long context": Break(Rule.INTEGER_OVERFLOW, number_edits.context_too_long, "do not fit int32"),
     "no bound of the context": Break(Rule.INTEGER_OVERFLOW, number_edits.no_positions, "no bound"),
     "1 / y": Break(Rule.UNSAFE_DIVISION, number_edits.one_over, "the numerator is 1"),
     "3 / y": Break(Rule.UNSAFE_DIVISION, number_edits.three_over, "not one constant power of two"),

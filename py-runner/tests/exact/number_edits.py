@@ -58,7 +58,20 @@ def shift_too_far(graph: Edited) -> str:
 
 
 def context_too_long(graph: Edited) -> str:
-    """Of a product over the context; the graph itself is as it was."""
+    """Sums over the context of more products than fit int32."""
+    lengthen(graph, 40_000)
+    return the_sum_over_the_context(graph)
+
+
+def lengthen(graph: Edited, positions: int) -> None:
+    """Tables of so many rows: those that are there, again and again."""
+    for name in ("cos_table", "sin_table"):
+        table = graph.constant(name)
+        assert table is not None
+        graph.replace_constant(name, np.resize(table, (positions, *table.shape[1:])))
+
+
+def the_sum_over_the_context(graph: Edited) -> str:
     return str(graph.find("MatMulInteger", lambda node: node.input[1].endswith(".value")).name)
 
 
@@ -68,7 +81,7 @@ def no_positions(graph: Edited) -> str:
         for index, name in enumerate(node.input):
             if name == "position_ids":
                 node.input[index] = "input_ids"
-    return context_too_long(graph)
+    return the_sum_over_the_context(graph)
 
 
 def one_over(graph: Edited) -> str:

@@ -10,7 +10,7 @@ import pytest
 from llmzip.cli import main
 from llmzip.exact import Rule, check
 
-from . import graphs
+from . import graphs, number_edits
 from .breaks import BREAKS
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def test_json(capsys: pytest.CaptureFixture[str], model: Path, broken: tuple[Pat
     assert code == 1
     assert list(told) == ["exact", "nodes", "positions", "violations", "unbounded"]
     assert told["exact"] is False
-    assert told["positions"] == {"value": 48, "source": "from cos_table"}
+    assert told["positions"] == {"value": 48, "source": "from cos_table", "graph": 48}
     assert told["violations"] == [
         {
             "rule": "inexact-op",
@@ -85,21 +85,66 @@ def test_json(capsys: pytest.CaptureFixture[str], model: Path, broken: tuple[Pat
     assert json.loads(out)["violations"] == []
 
 
-def test_positions(capsys: pytest.CaptureFixture[str], model: Path) -> None:
-    code, out, _ = run(capsys, model, "--positions", 40_000)
+def test_a_part_of_the_positions_is_not_plainly_exact(capsys: pytest.CaptureFixture[str], model: Path) -> None:
+    code, out, err = run(capsys, model, "--positions", 20)
     assert code == 1
-    assert "integer-overflow node " in out
-    assert "positions: 40000 (given)" in out
+    assert out.startswith("exact for 20 of 48 positions only: ")
+    assert "positions: 20 (given)" in out
+    assert err.startswith(f"error[model]: {model} is proved exact for 20 of 48 positions only\nhint: ")
+    code, out, _ = run(capsys, model, "--positions", 20, "--json")
+    told = json.loads(out)
+    assert (code, told["exact"], told["violations"]) == (1, False, [])
+    assert told["positions"] == {"value": 20, "source": "given", "graph": 48}
+
+
+def test_all_of_the_positions_are_the_graph(capsys: pytest.CaptureFixture[str], model: Path) -> None:
+    assert run(capsys, model, "--positions", 48) == run(capsys, model)
+
+
+def test_more_positions_than_the_graph_has(capsys: pytest.CaptureFixture[str], model: Path) -> None:
+    code, out, err = run(capsys, model, "--positions", 49)
+    assert (code, out) == (2, "")
+    assert err.startswith("error[usage]: the graph has 48 positions (from cos_table), not 49\nhint: ")
+
+
+def test_positions_of_a_graph_that_does_not_bound_them(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, exact: bytes
+) -> None:
+    edited = graphs.Edited(exact)
+    number_edits.no_positions(edited)
+    path = tmp_path / "unbounded.onnx"
+    path.write_bytes(edited.content)
+    code, out, err = run(capsys, path, "--positions", 20)
+    assert code == 1
+    assert out.splitlines()[-1].startswith("exact for the first 20 positions only: ")
+    assert "is proved exact for the first 20 positions only" in err
+
+
+def test_violations_of_the_whole_graph_are_told_apart(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, exact: bytes
+) -> None:
+    edited = graphs.Edited(exact)
+    edited.model.opset_import[0].version = 12
+    path = tmp_path / "old.onnx"
+    path.write_bytes(edited.content)
+    code, out, err = run(capsys, path)
+    nodes = len(edited.graph.node)
+    assert code == 1
+    assert out.splitlines()[-1].startswith(
+        f"not exact: 1 violation of the whole graph, 0 of {nodes} nodes, positions: "
+    )
+    assert "is not exact: 1 violation\n" in err
 
 
 def test_files_that_cannot_be_checked(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, out, err = run(capsys, tmp_path / "absent.onnx")
     assert (code, out) == (1, "")
     assert err.startswith("error[io]: cannot read ")
-    (tmp_path / "text.onnx").write_text("this is no model")
-    code, out, err = run(capsys, tmp_path / "text.onnx")
-    assert (code, out) == (1, "")
-    assert err.startswith("error[model]: ")
+    for content in (b"this is no model", b""):
+        (tmp_path / "none.onnx").write_bytes(content)
+        code, out, err = run(capsys, tmp_path / "none.onnx")
+        assert (code, out) == (1, "")
+        assert err.startswith("error[model]: the file is not an ONNX model: ")
 
 
 def test_numbers_and_codes_are_stable() -> None:

@@ -14,7 +14,7 @@ from llmzip.model.exactness import EXACT_OPS
 from quantize import llama
 from support.paths import REPOSITORY
 
-from . import graphs
+from . import graphs, number_edits
 from .breaks import BREAKS, Break
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def test_what_is_taken_to_stay_finite_is_told(exact: bytes) -> None:
 def test_the_node_that_breaks_a_rule_is_named(exact: bytes, broken: Break) -> None:
     edited = graphs.Edited(exact)
     name = broken.edit(edited)
-    report = check(edited.content, broken.positions)
+    report = check(edited.content)
     assert not report.exact
     named = [each for each in report.violations if (each.rule, each.node) == (broken.rule, name)]
     assert named, report.lines()
@@ -108,9 +108,11 @@ def test_pairs_of_weights_to_the_last_unit(exact: bytes, pairs: dict[int, int], 
 @pytest.mark.parametrize(("positions", "safe"), [(33_025, True), (33_026, False)])
 def test_the_context_to_the_last_token(exact: bytes, positions: int, safe: bool) -> None:
     """255 * 255 * 33,025 is the largest such product that int32 holds."""
-    report = check(exact, positions)
+    edited = graphs.Edited(exact)
+    number_edits.lengthen(edited, positions)
+    report = check(edited.content)
     assert report.exact == safe
-    assert str(report.positions) == f"{positions} (given)"
+    assert str(report.positions) == f"{positions} (from cos_table)"
 
 
 def largest_sum(addends: int) -> bytes:

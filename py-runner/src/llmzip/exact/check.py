@@ -49,9 +49,9 @@ _PASSES_BEFORE_WIDENING = 4
 
 
 def check(model: bytes, positions: int | None = None) -> Report:
-    """Check an ONNX file; `positions` bounds the context where the file does not, or bounds it too high.
+    """Check an ONNX file; with `positions` for contexts of so many tokens only, which is no proof of the whole graph unless it has no more.
 
-    Raises `ModelError` when it is no ONNX file, or one whose nodes cannot be run in their order.
+    Raises `ModelError` when it is no ONNX file, or one whose nodes cannot be run in their order; `UsageError` when it has fewer positions.
     """
     graph = read_graph(model)
     bound = find_positions(graph, positions)

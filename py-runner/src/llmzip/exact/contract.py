@@ -6,6 +6,7 @@ runs gave out, and empty before the first. The cache and the input together have
 
 from __future__ import annotations
 
+from llmzip.errors import UsageError
 from llmzip.model.signature import IDS, MASK, PAST, POSITIONS, PRESENT
 
 from .graph import Graph
@@ -21,9 +22,20 @@ _SECOND = {IDS: SEQUENCE, POSITIONS: SEQUENCE, MASK: TOTAL}
 
 
 def find_positions(graph: Graph, given: int | None) -> Positions:
-    """The bound of the context: `given`, else the least length of a constant table that positions are looked up in."""
-    if given is not None:
-        return Positions(given, "given")
+    """The bound of the context: `given`, else the graph's own. Raises `UsageError` where the graph bounds it below `given`."""
+    own = _own_bound(graph)
+    if given is None:
+        return own
+    if own.value is not None and given > own.value:
+        raise UsageError(
+            f"the graph has {own.value} positions ({own.source}), not {given}",
+            f"give --positions {own.value} or less, or leave it out",
+        )
+    return own if given == own.value else Positions(given, "given", own.value, part=True)
+
+
+def _own_bound(graph: Graph) -> Positions:
+    """The least length of a constant table that positions are looked up in."""
     tables: dict[int, str] = {}
     live = _live(graph)
     for node in graph.nodes:
@@ -37,9 +49,9 @@ def find_positions(graph: Graph, given: int | None) -> Positions:
             if -table.array.ndim <= axis < table.array.ndim:
                 tables.setdefault(table.array.shape[axis], node.inputs[0])
     if not tables:
-        return Positions(None, "no table of positions")
+        return Positions(None, "no table of positions", None)
     least = min(tables)
-    return Positions(least, f"from {tables[least]}")
+    return Positions(least, f"from {tables[least]}", least)
 
 
 def _holds_positions(graph: Graph, name: str) -> bool:

@@ -82,6 +82,9 @@ def read_graph(content: bytes) -> Graph:
     except DecodeError as error:
         raise ModelError(f"the file is not an ONNX model: {error}", _HINT) from error
     proto = model.graph
+    if not proto.output:
+        # An empty file, too, is a message of protobuf: one without any field.
+        raise ModelError("the file is not an ONNX model: it has no graph with outputs", _HINT)
     for each in (proto.initializer, proto.input, *(node.attribute for node in proto.node)):
         _check_distinct([item.name for item in each])
     inputs = {each.name: _declared(each) for each in proto.input}

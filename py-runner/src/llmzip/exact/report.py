@@ -51,14 +51,22 @@ class Violation:
 class Positions:
     """The largest number of tokens in the cache and the input together, and where it was taken from.
 
-    `value` is None where the graph does not bound it and nobody did.
+    `value` is None where the graph does not bound it and nobody did; `graph` is the graph's own bound, None where it has none. `part` says
+    that the graph takes more tokens than `value`.
     """
 
     value: int | None
     source: str
+    graph: int | None
+    part: bool = False
 
     def __str__(self) -> str:
         return f"{'no bound' if self.value is None else self.value} ({self.source})"
+
+    @property
+    def extent(self) -> str:
+        """What part of the graph's positions these are, in words."""
+        return f"the first {self.value} positions" if self.graph is None else f"{self.value} of {self.graph} positions"
 
 
 @dataclass(frozen=True)
@@ -75,18 +83,21 @@ class Report:
 
     @property
     def exact(self) -> bool:
-        """Whether every rule is kept."""
-        return not self.violations
+        """Whether every rule is kept, in every context that the graph takes."""
+        return not self.violations and not self.positions.part
 
     @property
     def summary(self) -> str:
         """The verdict in one line."""
         where = f"{self.nodes} nodes, positions: {self.positions}"
-        if self.exact:
-            return f"exact: {where}; {len(self.unbounded)} float results are taken to stay finite"
-        broken = {(each.node, each.op) for each in self.violations}
+        if not self.violations:
+            extent = f" for {self.positions.extent} only" if self.positions.part else ""
+            return f"exact{extent}: {where}; {len(self.unbounded)} float results are taken to stay finite"
+        broken = {(each.node, each.op) for each in self.violations if each.node}
+        whole = sum(not each.node for each in self.violations)
+        apart = f"{whole} violation{'s' if whole > 1 else ''} of the whole graph, " if whole else ""
         rules = sorted({each.rule for each in self.violations}, key=lambda rule: rule.number)
-        return f"not exact: {len(broken)} of {where}; rules: {', '.join(rule.value for rule in rules)}"
+        return f"not exact: {apart}{len(broken)} of {where}; rules: {', '.join(rule.value for rule in rules)}"
 
     def lines(self) -> list[str]:
         """One line a violation, then the summary."""
@@ -97,7 +108,11 @@ class Report:
         return {
             "exact": self.exact,
             "nodes": self.nodes,
-            "positions": {"value": self.positions.value, "source": self.positions.source},
+            "positions": {
+                "value": self.positions.value,
+                "source": self.positions.source,
+                "graph": self.positions.graph,
+            },
             "violations": [
                 {"rule": each.rule.value, "number": each.rule.number, "node": each.node, "op": each.op, "why": each.why}
                 for each in self.violations

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from llmzip.arguments import amount, natural, output, positive
 from llmzip.errors import UsageError
-from llmzip.files import output_file
+from llmzip.files import input_file, output_file
+from llmzip.quantize_work import Work, work_of
 
 if TYPE_CHECKING:
     from llmzip.quantize.nbits import NbitsSettings
@@ -62,16 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="variant to make: fp16 is q4f16, fp32 is q4; may be given more than once (default: all that the family allows)",
     )
     model.add_argument("--split-mib", type=positive, metavar="N", help="weights in files of at most N MiB")
-    model.add_argument(
-        "--exporter", choices=_EXPORTERS, default="auto", help="what makes the float graph (default: auto)"
-    )
+    model.add_argument("--exporter", choices=_EXPORTERS, help="what makes the float graph (default: auto)")
     model.add_argument(
         "--start-token",
         type=natural,
         metavar="ID",
         help="token that a context begins with (default: the config's first)",
     )
-    model.add_argument("--licence", default="unknown", metavar="TEXT", help="the model's licence, for the manifest")
+    model.add_argument("--licence", metavar="TEXT", help="the model's licence, for the manifest (default: unknown)")
     model.add_argument(
         "--validate", type=Path, metavar="FILE", help="text to validate with (default: one that is shipped)"
     )
@@ -85,9 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model.add_argument("--compare-scales", action="store_true", help="measure every choice of scales as well")
     stand_in = parser.add_argument_group("a stand-in for a model, with random weights")
     stand_in.add_argument("--stand-in", metavar="NAME", help="shape of the model, in the place of SOURCE: smollm2-135m")
-    stand_in.add_argument(
-        "--seed", type=natural, default=0, metavar="N", help="what the weights follow from (default: 0)"
-    )
+    stand_in.add_argument("--seed", type=natural, metavar="N", help="what the weights follow from (default: 0)")
     stand_in.add_argument("--tokenizer", type=Path, metavar="DIR", help="folder with the model's tokenizer.json")
     other = parser.add_argument_group("other work")
     other.add_argument("--exact", action="store_true", help="make one exact graph: the same bits in every engine")
@@ -115,18 +112,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, say: Talk, tell: Talk) -> None:
     """Carry the command out; `say` is for talk, `tell` for data. Raises what a step raises."""
     talk: Talk = (lambda _text: None) if options.quiet else say
-    if options.positions is not None and not options.exact:
-        raise UsageError("--positions is the context of an exact graph", "give --exact with it, or leave it out")
-    if options.install:
-        _install(talk)
-    elif options.exact and options.widen:
-        raise UsageError("--exact and --widen make different graphs", "give one of them")
-    elif options.exact:
-        _exact(options, talk, tell)
-    elif options.widen:
-        _widen(options, talk, tell)
-    else:
-        _model(options, talk, tell)
+    match work_of(options):
+        case Work.INSTALL:
+            _install(talk)
+        case Work.EXACT:
+            _exact(options, talk, tell)
+        case Work.WIDEN:
+            _widen(options, talk, tell)
+        case Work.STAND_IN | Work.MODEL:
+            _model(options, talk, tell)
 
 
 def _install(talk: Talk) -> None:
@@ -137,14 +131,10 @@ def _install(talk: Talk) -> None:
 
 
 def _exact(options: argparse.Namespace, talk: Talk, tell: Talk) -> None:
-    from llmzip.quantize.exact import FILE_NAME, export_exact  # noqa: PLC0415
+    from llmzip.quantize.exact import FILE_NAME, check_source, export_exact  # noqa: PLC0415
 
-    if options.source is None or options.out is not None:
-        raise UsageError(
-            "--exact makes one graph of SOURCE",
-            "name SOURCE, and a file with -o; or leave --exact out and use --activations exact",
-        )
     source = Path(options.source)
+    check_source(source)
     target = Path(options.output or (source / "onnx" if source.is_dir() else source.parent) / FILE_NAME)
     with contextlib.ExitStack() as undo:
         if options.output is None and source.is_dir() and not target.parent.exists():
@@ -165,13 +155,10 @@ def _exact(options: argparse.Namespace, talk: Talk, tell: Talk) -> None:
 def _widen(options: argparse.Namespace, talk: Talk, tell: Talk) -> None:
     from llmzip.quantize.widened import FLAVOUR, widen_file  # noqa: PLC0415
 
-    if options.source is None or options.out is not None:
-        raise UsageError(
-            "--widen makes one graph of SOURCE", "name a q4f16 file as SOURCE, and a file to write with -o"
-        )
     source = Path(options.source)
     target = Path(options.output or source.parent / FLAVOUR.file_name)
-    with output_file(target, overwrite=options.force) as file:
+    # The source first: where it is not, a default target is nowhere either.
+    with input_file(source), output_file(target, overwrite=options.force) as file:
         model = widen_file(source)
         file.write(model.content)
     talk(
@@ -181,13 +168,6 @@ def _widen(options: argparse.Namespace, talk: Talk, tell: Talk) -> None:
 
 
 def _model(options: argparse.Namespace, talk: Talk, tell: Talk) -> None:
-    if options.out is None or options.output is not None:
-        raise UsageError(
-            "it is not said what to make",
-            "give --out DIR for a model folder, or --exact or --widen (and -o FILE) for one graph",
-        )
-    if (options.source is None) == (options.stand_in is None):
-        raise UsageError("one source is needed", "name SOURCE, or --stand-in NAME")
     from llmzip.quantize.standin import stand_in  # noqa: PLC0415
 
     preset = stand_in(options.stand_in).settings if options.stand_in and options.preset is None else None
@@ -195,7 +175,7 @@ def _model(options: argparse.Namespace, talk: Talk, tell: Talk) -> None:
     if options.stand_in is not None:
         from llmzip.quantize.standin_command import quantize_stand_in  # noqa: PLC0415
 
-        report = quantize_stand_in(options.stand_in, options.seed, options.tokenizer, request, talk)
+        report = quantize_stand_in(options.stand_in, options.seed or 0, options.tokenizer, request, talk)
     else:
         from llmzip.quantize.pipeline import quantize_checkpoint  # noqa: PLC0415
         from llmzip.quantize.source import open_source  # noqa: PLC0415
@@ -218,12 +198,12 @@ def _request(options: argparse.Namespace, preset: NbitsSettings | None) -> Reque
         options.out,
         _settings(options, preset),
         tuple(dict.fromkeys(options.activations)) if options.activations else None,
-        options.exporter,
+        options.exporter or "auto",
         options.split_mib,
         not options.no_validate,
         options.validate,
         Bounds(options.max_kl),
-        options.licence,
+        options.licence or "unknown",
         options.start_token,
         options.force,
         options.compare_scales,

@@ -53,6 +53,8 @@ def test_positions_are_those_of_the_graph(tmp_path: Path) -> None:
     ("words", "code", "message"),
     [
         (["--exact", "nothing"], 2, "neither a folder nor an ONNX file"),
+        (["--exact", "OWNER/NAME"], 2, "OWNER/NAME is neither a folder nor an ONNX file"),
+        (["--widen", "OWNER/NAME"], 1, "cannot read OWNER/NAME"),
         (["--exact", ".", "-o", "there.onnx"], 2, "is already there"),
         (["--exact", ".", "-o", "no/folder.onnx"], 1, "cannot write"),
         (["."], 2, "--exact"),
@@ -62,7 +64,11 @@ def test_positions_are_those_of_the_graph(tmp_path: Path) -> None:
         (["--widen", "--exact", "."], 2, "give one of them"),
         (["--exact", ".", "--positions", "49"], 2, "hint: give --positions 48 or less"),
         (["--exact", ".", "--positions", "0"], 2, "a whole number, 1 or more"),
-        (["--widen", "there.onnx", "--positions", "4"], 2, "--positions is the context of an exact graph"),
+        (["--widen", "there.onnx", "--positions", "4"], 2, "--positions does nothing for --widen"),
+        (["--exact", "--stand-in", "smollm2-135m"], 2, "--stand-in does nothing for --exact"),
+        ([".", "--stand-in", "smollm2-135m", "--out", "new"], 2, "one source is needed"),
+        (["--out", "new"], 2, "one source is needed"),
+        (["--install", "--exact", "."], 2, "give one of them"),
     ],
 )
 def test_refuses_with_words_and_leaves_nothing(

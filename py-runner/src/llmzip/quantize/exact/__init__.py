@@ -4,6 +4,14 @@ EXACT.md has the construction, the rules and the proof sketch.
 """
 
 from .decoder import Provenance, build_exact_graph
-from .export import FILE_NAME, LARGEST_CONTEXT, ExactModel, export_exact
+from .export import FILE_NAME, LARGEST_CONTEXT, ExactModel, check_source, export_exact
 
-__all__ = ["FILE_NAME", "LARGEST_CONTEXT", "ExactModel", "Provenance", "build_exact_graph", "export_exact"]
+__all__ = [
+    "FILE_NAME",
+    "LARGEST_CONTEXT",
+    "ExactModel",
+    "Provenance",
+    "build_exact_graph",
+    "check_source",
+    "export_exact",
+]

@@ -41,6 +41,15 @@ class ExactModel:
         return f"{variant_lines(EXACT)}\n{file_lines(file)}"
 
 
+def check_source(source: Path) -> None:
+    """Raise UsageError unless `source` is there, as a folder or an ONNX file."""
+    if not source.is_dir() and not (source.suffix == ".onnx" and source.is_file()):
+        raise UsageError(
+            f"{source} is neither a folder nor an ONNX file",
+            "name a folder with config.json and model.safetensors, or a 4-bit ONNX file",
+        )
+
+
 def export_exact(source: Path, positions: int | None = None) -> ExactModel:
     """Build the exact graph of a checkpoint folder or of a 4-bit ONNX file, hold it to the rules of exactness, and try it.
 
@@ -48,15 +57,8 @@ def export_exact(source: Path, positions: int | None = None) -> ExactModel:
     QuantizeError, also when the graph breaks a rule with these weights or is not the same in every plan; UsageError if `source` is neither
     of the two, or does not have so many positions.
     """
-    if source.is_dir():
-        weights: Checkpoint | OnnxWeights = Checkpoint(source)
-    elif source.suffix == ".onnx" and source.is_file():
-        weights = OnnxWeights(source)
-    else:
-        raise UsageError(
-            f"{source} is neither a folder nor an ONNX file",
-            "name a folder with config.json and model.safetensors, or a 4-bit ONNX file",
-        )
+    check_source(source)
+    weights: Checkpoint | OnnxWeights = Checkpoint(source) if source.is_dir() else OnnxWeights(source)
     source_positions = weights.config.max_position_embeddings
     weights.config = weights.config.limited(_context(source, source_positions, positions))
     with weights.path.open("rb") as file:

@@ -193,8 +193,7 @@ def _exact(options: argparse.Namespace) -> None:
     if not report.exact:
         raise ModelError(
             f"{options.graph} is proved exact for {report.positions.extent} only",
-            f"leave --positions out to check all of it, or make a graph of {report.positions.value} positions: "
-            "llmzip quantize --exact --positions",
+            f"leave --positions out to check all of it, or make a graph of {report.positions.value} positions with quantize --exact",
         )
 
 

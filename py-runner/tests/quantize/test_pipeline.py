@@ -97,7 +97,7 @@ def left(folder: Path) -> list[str]:
         (["--validate", "x"], 2, "leaves nothing to measure"),
         (["--stand-in", "smollm2-135m"], 2, "one source is needed"),
         (["--split-mib", "0"], 2, "1 or more"),
-        (["-o", "x"], 2, "not said what to make"),
+        (["-o", "x"], 2, "-o does nothing for a model folder"),
     ],
 )
 def test_a_wrong_command_is_refused_before_anything_is_made(

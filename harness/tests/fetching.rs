@@ -257,6 +257,19 @@ fn a_server_s_faults_end_in_the_right_file_or_a_clear_error() {
             &[DropsAfter(100_000), Page],
             Fails(4, "an HTML page", 2),
         ),
+        (
+            "a packed file",
+            &[Status(200, "Content-Encoding: gzip\r\n")],
+            Fails(3, "packed (Content-Encoding: gzip)", 1),
+        ),
+        (
+            "a packed part",
+            &[
+                DropsAfter(100_000),
+                Status(206, "Content-Encoding: identity, br\r\nETag: \"br\"\r\n"),
+            ],
+            Fails(3, "packed (Content-Encoding: br)", 2),
+        ),
         ("silence", &[Silent], Fails(3, "the server fell silent", 2)),
         (
             "silence in the middle",
@@ -292,6 +305,16 @@ fn a_server_s_faults_end_in_the_right_file_or_a_clear_error() {
             Fails(3, "the server answers 204", 1),
         ),
         ("a redirect", &[to(&again), Honest], Right(2)),
+        (
+            "a redirect to a file beside it",
+            &[to("model_q4f16.onnx"), Honest],
+            Right(2),
+        ),
+        (
+            "a redirect up and down again",
+            &[to("../onnx/./model_q4f16.onnx?a=b"), Status(404, "")],
+            Fails(3, "the server answers 404", 2),
+        ),
         (
             "redirects in a circle",
             &[to(&again)],
@@ -453,6 +476,13 @@ fn a_token_that_is_none_is_refused_and_not_shown() {
     assert!(!ended.stderr.contains("secret"));
 }
 
+/// What a fetch that was broken off leaves.
+fn begin(clone: &Clone) {
+    std::fs::create_dir_all(clone.graph().parent().unwrap()).unwrap();
+    std::fs::write(clone.beside(".partial"), &right()[..1000]).unwrap();
+    std::fs::write(clone.beside(".partial.etag"), "\"right\"").unwrap();
+}
+
 /// The folder where the hub's programs keep the model's snapshot.
 fn snapshot(clone: &Clone) -> PathBuf {
     let models = clone.folder.path().join("home/hub/models--owner--name");
@@ -482,9 +512,11 @@ fn the_hub_s_cache_is_used_when_it_is_right() {
     }
     #[cfg(not(unix))]
     std::fs::write(&cached, right()).unwrap();
+    begin(&clone);
     offline(&clone).check(0, "taken from the hub's cache");
     assert!(clone.is_there());
     assert!(!clone.graph().is_symlink(), "the cache may go");
+    assert_eq!(names(clone.graph().parent().unwrap()), ["model_q4f16.onnx"]);
 
     let clone = Clone::of_known();
     std::fs::write(snapshot(&clone).join("model_q4f16.onnx"), vec![7; right().len()]).unwrap();
@@ -555,6 +587,82 @@ fn an_unknown_file_is_never_made_of_two() {
     }
 }
 
+#[test]
+fn a_packed_answer_is_never_taken_for_the_file() {
+    for encoding in [
+        "Content-Encoding: gzip\r\n",
+        "Content-Encoding: identity\r\nContent-Encoding: X-Mine\r\n",
+        "Content-Encoding: \u{e9}\r\n",
+    ] {
+        let clone = Clone::new("sha256 = \"unknown\"\n");
+        let before = clone.manifest();
+        let server = serve(&[Step::Status(200, encoding)]);
+        clone
+            .fetch_from(&server, &["--accept-unknown"])
+            .check(3, "the server sends the file packed");
+        assert!(names(clone.graph().parent().unwrap()).is_empty(), "nothing is left");
+        assert_eq!(clone.manifest(), before);
+        assert_eq!(server.seen()[0].header("Accept-Encoding"), Some("identity"));
+    }
+}
+
+#[test]
+fn of_an_unknown_file_only_what_has_the_same_etag_is_used() {
+    let bytes = right();
+    let part = "Content-Range: bytes 1000-399999/400000\r\n";
+    for (name, partial, etag, steps, ranges) in [
+        (
+            "a whole file of no ETag",
+            vec![7; bytes.len()],
+            None,
+            vec![Step::Honest],
+            vec![None],
+        ),
+        (
+            "a whole file of a weak ETag",
+            vec![7; bytes.len()],
+            Some("W/\"right\""),
+            vec![Step::Honest],
+            vec![None],
+        ),
+        (
+            "a part, and an answer of no ETag",
+            bytes[..1000].to_vec(),
+            Some("\"right\""),
+            vec![Step::Status(206, part), Step::Honest],
+            vec![Some("bytes=1000-"), None],
+        ),
+        (
+            "a part, and an answer of the same ETag",
+            bytes[..1000].to_vec(),
+            Some("\"right\""),
+            vec![Step::Honest],
+            vec![Some("bytes=1000-")],
+        ),
+        (
+            "a whole file of an ETag",
+            bytes.clone(),
+            Some("\"right\""),
+            vec![Step::Honest],
+            vec![],
+        ),
+    ] {
+        let (clone, server) = (Clone::new("bytes = 400000\nsha256 = \"unknown\"\n"), serve(&steps));
+        std::fs::create_dir_all(clone.graph().parent().unwrap()).unwrap();
+        std::fs::write(clone.beside(".partial"), partial).unwrap();
+        if let Some(etag) = etag {
+            std::fs::write(clone.beside(".partial.etag"), etag).unwrap();
+        }
+        clone
+            .fetch_from(&server, &["--accept-unknown"])
+            .check(0, "now recorded");
+        assert!(clone.is_there(), "{name}");
+        let seen = server.seen();
+        let asked: Vec<_> = seen.iter().map(|seen| seen.header("Range")).collect();
+        assert_eq!(asked, ranges, "{name}");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn an_interrupted_fetch_leaves_what_the_next_goes_on_with() {
@@ -608,8 +716,10 @@ fn a_folder_is_imported_when_its_files_are_right() {
         assert!(!clone.is_there());
         assert!(names(clone.graph().parent().unwrap()).is_empty(), "nothing is left");
         put(&clone, path, &right());
+        begin(&clone);
         import(&clone, &[]).check(0, "taken, 400000 bytes");
         assert!(clone.is_there());
+        assert_eq!(names(clone.graph().parent().unwrap()), ["model_q4f16.onnx"]);
         let own = clone.folder.path().join("models/small");
         clone
             .run(&["import", "small", own.to_str().unwrap()])

@@ -63,6 +63,10 @@ impl Clone {
         std::fs::read_to_string(self.folder.path().join("models/manifest.toml")).unwrap()
     }
 
+    fn write_manifest(&self, text: &str) {
+        std::fs::write(self.folder.path().join("models/manifest.toml"), text).unwrap();
+    }
+
     /// `models` with these words.
     fn command(&self, words: &[&str]) -> Command {
         let mut command = command(&[&["models"], words].concat());
@@ -734,6 +738,141 @@ fn a_folder_is_imported_when_its_files_are_right() {
 }
 
 #[test]
+fn an_import_goes_on_after_a_wrong_file_and_names_every_one() {
+    let clone = Clone::of_known();
+    let hash = Hash::of(b"abc");
+    let more: String = ["a", "b", "c"]
+        .iter()
+        .map(|name| format!("\n[[model.file]]\npath = \"{name}.json\"\nbytes = 3\nsha256 = \"{hash}\"\n"))
+        .collect();
+    let (head, graph) = clone
+        .manifest()
+        .split_once("[[model.file]]")
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    // The graph is the last, behind all that is wrong.
+    clone.write_manifest(&format!("{head}{more}\n[[model.file]]{graph}"));
+    let from = clone.folder.path().join("from");
+    std::fs::create_dir_all(from.join("onnx")).unwrap();
+    for (name, bytes) in [
+        ("a.json", &b"abd"[..]),
+        ("b.json", b"abc"),
+        ("c.json", b"version https://git-lfs"),
+        (GRAPH, &right()),
+    ] {
+        std::fs::write(from.join(name), bytes).unwrap();
+    }
+    let ended = clone.run(&["import", "small", from.to_str().unwrap(), "--quiet"]);
+    ended.check(4, "2 files are not the manifest's");
+    for part in [
+        "a.json has the SHA-256",
+        "c.json has 23 bytes",
+        "git lfs pull",
+        "damaged or another one",
+    ] {
+        assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+    }
+    assert!(ended.stdout.is_empty() && clone.is_there());
+    assert_eq!(names(&clone.folder.path().join("models/small")), ["b.json", "onnx"]);
+}
+
+#[test]
+fn no_file_is_taken_whose_hash_cannot_be_recorded() {
+    let clone = Clone::new("");
+    let entry = format!("[[model.file]]\npath = \"{GRAPH}\"\n");
+    let known = Hash::of(b"abc");
+    let files = format!(
+        "file = [{{ path = 'a', bytes = 3, sha256 = '{known}' }}, {{ path = '{GRAPH}' }}]\n\n[[model.variant]]"
+    );
+    let inline = clone
+        .manifest()
+        .replace(&entry, "")
+        .replace("[[model.variant]]", &files);
+    clone.write_manifest(&inline);
+    let from = clone.folder.path().join("from");
+    std::fs::create_dir_all(from.join("onnx")).unwrap();
+    std::fs::write(from.join("a"), "abc").unwrap();
+    std::fs::write(from.join(GRAPH), right()).unwrap();
+    let server = serve(&[Step::Honest]);
+    for ended in [
+        clone.run(&["import", "small", from.to_str().unwrap(), "--accept-unknown"]),
+        clone.fetch_from(&server, &["--accept-unknown"]),
+    ] {
+        ended.check(3, "cannot be recorded");
+        assert!(ended.stderr.contains("[[model.file]]"), "{}", ended.stderr);
+        assert!(server.seen().is_empty() && !clone.folder.path().join("models/small").exists());
+    }
+    assert_eq!(clone.manifest(), inline);
+}
+
+#[test]
+fn the_data_of_a_variant_is_what_the_manifest_says() {
+    let clone = Clone::of_known();
+    let graph = format!("file = \"{GRAPH}\"\n");
+    let with_data = clone
+        .manifest()
+        .replace(&graph, &format!("{graph}data = [\"onnx/weights.bin\"]\n"));
+    clone.write_manifest(&with_data);
+    let (data, bytes) = (b"weights", right());
+    let server = Server::start(&[(GRAPH, &bytes), ("onnx/weights.bin", data)], &[Step::Honest]);
+    clone
+        .fetch_from(&server, &[])
+        .check(3, "needs onnx/weights.bin, of which the manifest has no entry");
+    assert!(server.seen().is_empty() && !clone.is_there());
+    let hash = Hash::of(data);
+    let entry = |path: &str| format!("\n[[model.file]]\npath = \"{path}\"\nbytes = 7\nsha256 = \"{hash}\"\n");
+    // A name that begins as the graph's does not make it the graph's.
+    let other = entry(&format!("{GRAPH}_data"));
+    clone.write_manifest(&format!("{with_data}{}{other}", entry("onnx/weights.bin")));
+    clone.fetch_from(&server, &[]).check(0, "");
+    assert_eq!(
+        names(clone.graph().parent().unwrap()),
+        ["model_q4f16.onnx", "weights.bin"]
+    );
+    for words in [&["verify"][..], &["verify", "small"]] {
+        clone.run(words).check(0, "");
+    }
+    std::fs::remove_file(clone.graph().with_file_name("weights.bin")).unwrap();
+    for words in [&["verify"][..], &["verify", "small"]] {
+        clone.run(words).check(3, "no variant of small is complete");
+    }
+}
+
+#[test]
+fn a_model_without_variants_is_judged_by_its_files() {
+    let clone = Clone::of_known();
+    let (head, rest) = clone
+        .manifest()
+        .split_once("[[model.variant]]")
+        .map(|(head, rest)| (head.to_owned(), rest.to_owned()))
+        .unwrap();
+    let files = rest.split_once("[[model.file]]").unwrap().1;
+    let more = format!(
+        "[[model.file]]\npath = \"config.json\"\nbytes = 3\nsha256 = \"{}\"\n",
+        Hash::of(b"abc")
+    );
+    clone.write_manifest(&format!("{head}[[model.file]]{files}\n{more}"));
+    let bytes = right();
+    let server = Server::start(&[(GRAPH, &bytes), ("config.json", b"abc")], &[Step::Honest]);
+    clone.fetch_from(&server, &[]).check(0, "");
+    let listed = |word: &str| {
+        let ended = clone.run(&["list"]);
+        let text = String::from_utf8(ended.stdout).unwrap();
+        assert!(text.contains("small") && text.contains(word), "{text}");
+    };
+    listed("present");
+    for (remove, code, said) in [(None, 0, ""), (Some("config.json"), 3, "a file of small is missing")] {
+        if let Some(path) = remove {
+            std::fs::remove_file(clone.folder.path().join("models/small").join(path)).unwrap();
+        }
+        for words in [&["verify"][..], &["verify", "small"]] {
+            clone.run(words).check(code, said);
+        }
+    }
+    listed("missing");
+}
+
+#[test]
 fn verify_finds_every_damage() {
     let clone = Clone::of_known();
     clone
@@ -806,7 +945,7 @@ fn a_model_that_was_fetched_runs() {
     clone
         .run(&["verify", "small"])
         .check(3, "no variant of small is complete");
-    clone.run(&["verify"]).check(0, "");
+    clone.run(&["verify"]).check(3, "no variant of small is complete");
 }
 
 #[test]

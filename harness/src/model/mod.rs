@@ -10,6 +10,7 @@ pub mod graph;
 pub mod loaded;
 mod passes;
 pub mod provenance;
+pub mod provider;
 pub mod runtime;
 pub mod session;
 pub mod signature;

@@ -1,18 +1,20 @@
 """From random checkpoints to models that every runner agrees on: `quantize`, then `conform`, for a family after the other.
 
-Owns which families are tried. Standard library only; makes the exporters' environments where they are missing.
-
-Usage: python3 ci/models.py [FAMILY...]
+Owns which families are tried. Standard library only; makes the exporters' environments where they are missing, and ends with 3 and the
+reason where they cannot be made.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from exporters import NOT_THERE, left_out, prepare
 
 ROOT = Path(__file__).resolve().parent.parent
 PY_RUNNER = ROOT / "py-runner"
@@ -45,11 +47,20 @@ def family(name: str, folder: Path) -> bool:
     )
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Try the families that are named, else all; gives 1 if one of them fails."""
-    names = sys.argv[1:] or list(FAMILIES)
-    if not run(*LLMZIP, "quantize", "--install"):
-        return 1
+    parser = argparse.ArgumentParser(
+        description="Quantise random checkpoints, and let every runner read what every other wrote."
+    )
+    parser.add_argument("families", nargs="*", metavar="FAMILY", help=f"{', '.join(FAMILIES)} [default: all]")
+    names = parser.parse_args(arguments).families or list(FAMILIES)
+    unknown = [name for name in names if name not in FAMILIES]
+    if unknown:
+        parser.error(f"there is no family {unknown[0]}; there are {', '.join(FAMILIES)}")
+    reason = prepare()
+    if reason is not None:
+        left_out(", ".join(names), reason)
+        return NOT_THERE
     scripts = PY_RUNNER / "exporters" / "fused" / ".venv" / ("Scripts" if os.name == "nt" else "bin")
     with tempfile.TemporaryDirectory(prefix="llmzip-") as scratch:
         folder = Path(scratch)

@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+from exporters import left_out, prepare
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -39,6 +41,16 @@ def rust() -> None:
     run("cargo test", "cargo", "test", "--quiet")
 
 
+def exporters() -> str | None:
+    """Make the exporters' environments; the reason where they cannot be made, which leaves out the tests that need them."""
+    print("== exporters", flush=True)
+    started = time.monotonic()
+    reason = prepare()
+    if reason is None:
+        print(f"-- exporters: ok, {time.monotonic() - started:.0f} s", flush=True)
+    return reason
+
+
 def python() -> None:
     """Lints, types, tests."""
     folder = ROOT / "py-runner"
@@ -55,7 +67,17 @@ def python() -> None:
     run("ruff format of models/make", python, "-m", "ruff", "format", "--check", ".", cwd=making)
     run("pytest of models/make", python, "-m", "pytest", "-q", cwd=making)
     strictly = ["-W", "error", "-p", "no:cacheprovider"]
-    run("pytest of ci", python, "-m", "pytest", "-q", *strictly, "test_prepare_emulation.py", cwd=ROOT / "ci")
+    run(
+        "pytest of ci",
+        python,
+        "-m",
+        "pytest",
+        "-q",
+        *strictly,
+        "test_prepare_emulation.py",
+        "test_exporters.py",
+        cwd=ROOT / "ci",
+    )
 
 
 def javascript() -> None:
@@ -70,10 +92,17 @@ def main() -> None:
     """Make the environments, then run the checks of the languages that were asked for."""
     parser = argparse.ArgumentParser(description="Run every check of the three languages.")
     parser.add_argument("languages", nargs="*", choices=[[], *LANGUAGES], help="all unless named")
+    parser.add_argument(
+        "--exporters", action="store_true", help="make the exporters' environments too (6 GB), which some tests need"
+    )
     arguments = parser.parse_args()
     run("set-up", "cargo", "run", "--quiet", "--", "setup", "--dev")
+    reason = exporters() if arguments.exporters else None
     for language in arguments.languages or LANGUAGES:
         LANGUAGES[language]()
+    if reason is not None:
+        # At the end, where it is seen.
+        left_out("tests that need an exporter", reason)
 
 
 if __name__ == "__main__":

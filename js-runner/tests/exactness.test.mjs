@@ -84,7 +84,7 @@ suite('the variant that is used unless one is named', () => {
 
   /** @param {string[]} names */
   function recordOf(names) {
-    const variants = names.map((dtype) => ({ dtype, file: `onnx/model_${dtype}.onnx`, eps: '0' }));
+    const variants = names.map((dtype) => ({ dtype, file: `onnx/model_${dtype}.onnx`, data: [], eps: '0' }));
     return { name: 'some', folder: 'some', window: 8, overlap: 2, startToken: 0, variants, sha256: new Map() };
   }
 });

@@ -126,7 +126,7 @@ suite('small graphs', () => {
     });
 
   refuses('an input that nobody feeds', { graph: { ignoredInputs: ['token_type_ids'] } }, ModelError, /token_type_ids/);
-  refuses('weights in another file', { graph: { tableFile: 'weights' } }, UnsupportedError, /weights in other files/);
+  refuses('weights in another folder', { graph: { tableFile: '../weights' } }, ModelError, /not beside the model file/);
   refuses('a batch fixed at 4', { graph: { batch: 4 } }, ModelError, /batches of 4 only/);
   refuses(
     'a fixed number of tokens',

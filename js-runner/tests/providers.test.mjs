@@ -63,7 +63,7 @@ suite('providers', () => {
     const profile = new Profile();
     const bytes = readFileSync(join(TINY, 'onnx', 'model_q4.onnx'));
     const config = JSON.parse(readFileSync(join(TINY, 'config.json'), 'utf8'));
-    const session = await openSession('onnx/model_q4.onnx', bytes, config, DEFAULT_SETTINGS, profile);
+    const session = await openSession('onnx/model_q4.onnx', bytes, new Map(), config, DEFAULT_SETTINGS, profile);
     const signature = readSignature(session.inputs, session.outputs, config);
     await new SessionSource(session, signature, { exact: false, reason: '' }).feed(Uint32Array.of(0), 1);
     const nodes = session.endProfile();

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llmzip.model.context import ContextPolicy, Plan, rows_of_known_tokens
+from llmzip.model.model_files import read_model_files
 from llmzip.model.session import Session, SessionOptions
 
 CHECKED_TOKENS = 40
@@ -66,7 +67,7 @@ def main() -> None:
     config = json.loads((folder / "config.json").read_bytes())
     settings = SessionOptions(threads=options["threads"])
     sessions = {
-        name: Session((folder / "onnx" / f"model_{name}.onnx").read_bytes(), config, settings)
+        name: Session(read_model_files(folder / "onnx" / f"model_{name}.onnx", None), config, settings)
         for name in options["variants"]
     }
     speeds: dict[str, dict[str, list[float]]] = {job: {name: [] for name in sessions} for job in options["jobs"]}

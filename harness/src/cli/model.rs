@@ -6,7 +6,8 @@ use super::args::{ModelArguments, VariantArguments};
 use super::output::Output;
 use crate::container::layout::Preamble;
 use crate::model::loaded::{LoadOptions, LoadedModel};
-use crate::model::provenance::{ModelChoice, Models, VerifiedBytes};
+use crate::model::model_files::ModelFiles;
+use crate::model::provenance::{ModelChoice, Models};
 use crate::model::session::SessionOptions;
 use crate::setup::{self, Layout};
 use crate::{Error, ErrorCode, Result};
@@ -98,7 +99,7 @@ impl<'a> ModelSource<'a> {
         for choice in self.models.variants_of(name)? {
             let sha256 = match choice.model_sha256 {
                 Some(sha256) => sha256,
-                None => VerifiedBytes::read(&choice.model_dir.join(&choice.model_file), None)?.sha256,
+                None => ModelFiles::read(&choice.model_dir.join(&choice.model_file), None)?.sha256,
             };
             if sha256 == preamble.model_sha256 {
                 return Ok(choice);

@@ -2,12 +2,15 @@
 //! bytes and what the session says, and runs nothing.
 
 pub mod declarations;
+mod external;
 pub mod wire;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::external::{MAX_DATA_FILES, is_data_file_name};
+use self::external::{is_external, read_place};
 use self::wire::{Fields, Malformed, Value};
 use super::exactness::Exactness;
 use super::signature::BatchPolicy;
@@ -74,8 +77,10 @@ pub struct GraphFacts {
     pub ops: BTreeMap<String, u64>,
     /// The file's `metadata_props` that are the project's own: those that begin with `llmzip.`.
     pub metadata: BTreeMap<String, String>,
-    /// Whether weights lie in other files.
-    pub external_data: bool,
+    /// The files beside this one that hold initializers of the graph: by name, the end of the part of it that is used, in bytes.
+    pub data_files: BTreeMap<String, u64>,
+    /// Whether anything but the graph's initializers lies in other files.
+    pub hidden_data: bool,
 }
 
 impl GraphFacts {
@@ -105,16 +110,6 @@ impl GraphFacts {
         } else {
             Err(not_onnx("it has no graph"))
         }
-    }
-
-    /// # Errors
-    /// `unsupported` when weights lie in other files, which the model's SHA-256 does not cover.
-    pub(super) fn check_one_file(&self) -> Result<()> {
-        if !self.external_data {
-            return Ok(());
-        }
-        let message = "the model keeps weights in other files, which this runner does not load";
-        Err(Error::new(ErrorCode::Unsupported, message).with_hint("use a model that is one file"))
     }
 
     fn read_opset(&mut self, import: &[u8]) -> Result<()> {
@@ -159,11 +154,22 @@ impl GraphFacts {
         for field in Fields::new(graph) {
             match field? {
                 (1, Value::Bytes(node)) => self.read_node(node, depth)?,
-                (5, Value::Bytes(tensor)) => self.external_data |= is_external(tensor)?,
-                (15, Value::Bytes(sparse)) => self.external_data |= is_external_sparse(sparse)?,
+                (5, Value::Bytes(tensor)) => self.read_initializer(tensor, depth)?,
+                (15, Value::Bytes(sparse)) => self.hidden_data |= is_external_sparse(sparse)?,
                 _ => {}
             }
         }
+        Ok(())
+    }
+
+    fn read_initializer(&mut self, tensor: &[u8], depth: usize) -> Result<()> {
+        if !is_external(tensor)? {
+            return Ok(());
+        }
+        if depth == 0 {
+            return read_place(tensor, &mut self.data_files);
+        }
+        self.hidden_data = true;
         Ok(())
     }
 
@@ -175,7 +181,7 @@ impl GraphFacts {
                 facts.read_node(node, 1)?;
             }
         }
-        self.external_data |= facts.external_data;
+        self.hidden_data |= facts.hidden_data;
         Ok(())
     }
 
@@ -201,9 +207,9 @@ impl GraphFacts {
     fn read_attribute(&mut self, attribute: &[u8], depth: usize) -> Result<()> {
         for field in Fields::new(attribute) {
             match field? {
-                (5 | 10, Value::Bytes(tensor)) => self.external_data |= is_external(tensor)?,
+                (5 | 10, Value::Bytes(tensor)) => self.hidden_data |= is_external(tensor)?,
                 (6 | 11, Value::Bytes(graph)) => self.read_graph(graph, depth + 1)?,
-                (22 | 23, Value::Bytes(sparse)) => self.external_data |= is_external_sparse(sparse)?,
+                (22 | 23, Value::Bytes(sparse)) => self.hidden_data |= is_external_sparse(sparse)?,
                 _ => {}
             }
         }
@@ -226,16 +232,6 @@ impl GraphFacts {
         }
         Ok(())
     }
-}
-
-/// Whether a tensor's bytes lie in another file.
-fn is_external(tensor: &[u8]) -> Result<bool> {
-    for field in Fields::new(tensor) {
-        if matches!(field?, (13, Value::Bytes(_)) | (14, Value::Varint(1))) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Whether the values or the indices of a sparse tensor lie in another file.

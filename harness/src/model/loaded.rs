@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::config::ModelConfig;
 use super::fingerprint::Fingerprint;
+use super::model_files::ModelFiles;
 use super::provenance::{Hash, ModelChoice, VerifiedBytes};
 use super::runtime::{self, Runtime};
 use super::session::{OrtSession, SessionOptions};
@@ -42,7 +43,7 @@ pub struct LoadOptions {
     pub model_dir: PathBuf,
     /// The ONNX file, relative to the folder.
     pub model_file: String,
-    /// The SHA-256 that the ONNX file must have, if one is known.
+    /// The SHA-256 that the model must have, if one is known: of the ONNX file and its files of weights (FORMAT.md, section 2).
     pub model_sha256: Option<Hash>,
     /// The SHA-256 that `tokenizer.json` must have, if one is known.
     pub tokenizer_sha256: Option<Hash>,
@@ -75,7 +76,7 @@ pub struct LoadedModel {
     pub session: Box<dyn GraphSession>,
     /// The tokenizer.
     pub tokenizer: Tokenizer,
-    /// The SHA-256 of the ONNX file's bytes.
+    /// The model's SHA-256.
     pub model_sha256: Hash,
     /// The SHA-256 of the bytes of `tokenizer.json`.
     pub tokenizer_sha256: Hash,
@@ -92,7 +93,7 @@ impl LoadedModel {
     /// for another provider, and for a graph that the engine does not run.
     pub fn load(options: &LoadOptions) -> Result<Self> {
         let model_path = options.model_dir.join(&options.model_file);
-        let model = VerifiedBytes::read(&model_path, options.model_sha256)?;
+        let model = ModelFiles::read(&model_path, options.model_sha256)?;
         let tokenizer_file = VerifiedBytes::read(&options.model_dir.join("tokenizer.json"), options.tokenizer_sha256)?;
         let config_file = VerifiedBytes::read(&options.model_dir.join("config.json"), options.config_sha256)?;
         let config = ModelConfig::parse(&config_file.bytes)?;
@@ -101,11 +102,11 @@ impl LoadedModel {
         let (session, version): (Box<dyn GraphSession>, _) = match &options.engine {
             Engine::OnnxRuntime(library) => {
                 let runtime = Runtime::open(library)?;
-                let session = OrtSession::load(runtime, &model.bytes, &config, &options.session)?;
+                let session = OrtSession::load(runtime, &model, &config, &options.session)?;
                 (Box::new(session), runtime.version())
             }
             Engine::Rten => {
-                let session = RtenSession::load(&model.bytes, &config, &options.session)?;
+                let session = RtenSession::load(&model, &config, &options.session)?;
                 (Box::new(session), witness::RUNTIME_VERSION)
             }
         };

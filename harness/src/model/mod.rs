@@ -8,6 +8,7 @@ pub mod exactness;
 pub mod fingerprint;
 pub mod graph;
 pub mod loaded;
+pub mod model_files;
 mod passes;
 pub mod provenance;
 pub mod provider;

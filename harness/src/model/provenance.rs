@@ -1,6 +1,7 @@
 //! Owns where model files come from and whether they are what they should be: SHA-256 of the very bytes that are used, and
 //! which model of the manifest a name, a folder or a hash stands for. It loads no model.
 
+mod identity;
 pub mod manifest;
 mod models;
 
@@ -12,6 +13,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use self::identity::model_identity;
 pub use self::models::{ModelChoice, Models};
 use crate::{Error, ErrorCode, Result};
 

@@ -5,6 +5,8 @@ mod options;
 mod outlets;
 mod values;
 
+use std::sync::Arc;
+
 use half::f16;
 use ort::ep::ExecutionProviderDispatch;
 use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
@@ -19,6 +21,7 @@ use super::config::ModelConfig;
 use super::exactness::{Exactness, read_exactness};
 use super::fingerprint::GraphOptimization;
 use super::graph::{GraphFacts, GraphView};
+use super::model_files::{DataFile, ModelFiles};
 use super::passes::{check_batch, check_ids, check_logits};
 use super::provider::Provider;
 use super::runtime::{Runtime, assigned_nodes};
@@ -51,17 +54,18 @@ enum PassLogits {
 }
 
 impl OrtSession {
-    /// Loads the graph whose file's bytes are `model`.
+    /// Loads the graph whose files are `model`.
     ///
     /// # Errors
     /// `usage` for options outside their limits, `unsupported` for a provider that cannot be used, or that ONNX Runtime gave nothing to
-    /// do, and for a batch that the graph does not take, `model` when the bytes are no ONNX model or not a decoder that can be driven,
+    /// do, for a batch that the graph does not take and for weights that are not in these files, `model` when the bytes are no ONNX model or not a
+    /// decoder that can be driven,
     /// `vocabulary` when its logits are of another width than `config` says.
-    pub fn load(runtime: &Runtime, model: &[u8], config: &ModelConfig, options: &SessionOptions) -> Result<Self> {
+    pub fn load(runtime: &Runtime, model: &ModelFiles, config: &ModelConfig, options: &SessionOptions) -> Result<Self> {
         options.check()?;
         let provider = Provider::named(&options.provider)?;
-        let facts = GraphFacts::parse(model)?;
-        facts.check_one_file()?;
+        let facts = GraphFacts::parse(&model.onnx)?;
+        model.check(&facts)?;
         let session = open(runtime, model, provider, options)?;
         let signature = Signature::read(&tensors(session.inputs())?, &tensors(session.outputs())?, config)?;
         let max_batch = options.max_batch(&signature.batch_policy)?;
@@ -203,13 +207,17 @@ impl LogitsSource for OrtSession {
 }
 
 /// Makes the session, and holds it to the provider that was asked for.
-fn open(runtime: &Runtime, model: &[u8], provider: Provider, options: &SessionOptions) -> Result<Session> {
+fn open(runtime: &Runtime, model: &ModelFiles, provider: Provider, options: &SessionOptions) -> Result<Session> {
     let registration = provider.registration()?;
-    let mut builder = builder(runtime, options).map_err(|error| load_failed(&error))?;
+    let mut builder = builder(runtime, options)
+        .and_then(|builder| with_data(builder, &model.data))
+        .map_err(|error| load_failed(&error))?;
     if provider.is_cpu() {
-        return builder.commit_from_memory(model).map_err(|error| load_failed(&error));
+        return builder
+            .commit_from_memory(&model.onnx)
+            .map_err(|error| load_failed(&error));
     }
-    let session = open_recorded(builder, registration, model).map_err(|error| provider.unusable(&error))?;
+    let session = open_recorded(builder, registration, &model.onnx).map_err(|error| provider.unusable(&error))?;
     let nodes = assigned_nodes(&session).map_err(|error| provider.unusable(&error))?;
     provider.check_took_part(&nodes)?;
     Ok(session)
@@ -245,6 +253,14 @@ fn builder(runtime: &Runtime, options: &SessionOptions) -> ort::Result<SessionBu
         .with_optimization_level(level)?
         .with_intra_op_spinning(false)?
         .with_inter_op_spinning(false)?)
+}
+
+/// The runtime takes weights from these bytes, under these names, and looks for no file.
+fn with_data(mut builder: SessionBuilder, data: &[DataFile]) -> ort::Result<SessionBuilder> {
+    for file in data {
+        builder = builder.with_external_initializer_file_in_memory(&file.name, Arc::clone(&file.bytes))?;
+    }
+    Ok(builder)
 }
 
 fn load_failed(error: &ort::Error) -> Error {

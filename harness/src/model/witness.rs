@@ -16,6 +16,7 @@ use super::exactness::{Exactness, read_exactness};
 use super::fingerprint::GraphOptimization;
 use super::graph::declarations::Declarations;
 use super::graph::{GraphFacts, GraphView};
+use super::model_files::ModelFiles;
 use super::passes::{check_batch, check_ids, check_kept, check_logits};
 use super::provider::Provider;
 use super::session::SessionOptions;
@@ -50,12 +51,12 @@ pub struct RtenSession {
 }
 
 impl RtenSession {
-    /// Loads the graph whose file's bytes are `model`.
+    /// Loads the graph whose files are `model`; an exact graph is one file.
     ///
     /// # Errors
     /// `unsupported` for a graph that is not exact, for one with a fixed sequence length and for another provider; `model` when the
     /// bytes are no ONNX model or not a decoder that can be driven; `vocabulary` when its logits are of another width than `config` says.
-    pub fn load(model: &[u8], config: &ModelConfig, options: &SessionOptions) -> Result<Self> {
+    pub fn load(model: &ModelFiles, config: &ModelConfig, options: &SessionOptions) -> Result<Self> {
         options.check()?;
         let provider = Provider::named(&options.provider)?;
         if !provider.is_cpu() {
@@ -64,13 +65,13 @@ impl RtenSession {
                 provider.name
             )));
         }
-        let facts = GraphFacts::parse(model)?;
+        let facts = GraphFacts::parse(&model.onnx)?;
         let exactness = read_exactness(&facts.metadata, facts.ops.keys());
         if !exactness.exact {
             return Err(not_here(&format!("but {}", exactness.reason)));
         }
-        facts.check_one_file()?;
-        let declarations = Declarations::of_model(model)?;
+        model.check(&facts)?;
+        let declarations = Declarations::of_model(&model.onnx)?;
         let signature = Signature::read(&declarations.inputs, &declarations.outputs, config)?;
         if signature.one_by_one || signature.logits_type != LogitsType::Float32 {
             return Err(not_here(
@@ -80,7 +81,7 @@ impl RtenSession {
         let max_batch = options.max_batch(&signature.batch_policy)?;
         let model = ModelOptions::with_all_ops()
             .enable_optimization(options.graph_optimization != GraphOptimization::Disabled)
-            .load(lower_concats(model)?)
+            .load(lower_concats(&model.onnx)?)
             .map_err(|error| {
                 Error::new(ErrorCode::Model, format!("rten cannot load the graph: {error}"))
                     .with_hint("rten may lack an operation of the graph, or a type of it")

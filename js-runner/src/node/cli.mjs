@@ -10,11 +10,12 @@ import { decompressFrames, openContainer } from '../core/compressor/decode.mjs';
 import { compress, FRAME_BYTES } from '../core/compressor/encode.mjs';
 import { parseEps } from '../core/container/eps.mjs';
 import { IntegrityError, UsageError } from '../core/errors.mjs';
-import { findVariant } from '../core/model/manifest.mjs';
+import { findVariant, variantSha256 } from '../core/model/manifest.mjs';
 import { DataStream } from './data-stream.mjs';
-import { fileSha256, readModelFile, readPieces, STDIO, withOutputFiles } from './files.mjs';
+import { readPieces, STDIO, withOutputFiles } from './files.mjs';
 import { formatInspection } from './inspection.mjs';
 import { DEFAULT_SETTINGS, loadModel } from './loader.mjs';
+import { readModelFiles } from './model-files.mjs';
 import { PROVIDERS } from './providers.mjs';
 import { defaultModelDir, recordOf } from './records.mjs';
 import { serve } from './runner/loop.mjs';
@@ -231,15 +232,16 @@ function chooseVariant(options) {
  */
 async function loadVariant(options, modelDir, record, variant) {
   const known = options['no-verify-sha'] ? new Map() : record.sha256;
+  const sha256 = variantSha256(record, variant);
   const model = await loadModel(modelDir, variant.file, settingsOf(options), {
-    model: known.get(variant.file),
+    model: options['no-verify-sha'] ? undefined : sha256,
     tokenizer: known.get('tokenizer.json'),
     config: known.get('config.json'),
   });
   if (options['no-verify-sha']) {
     // Whoever reads the log must see that nothing vouches for what follows.
     say(`warning: --no-verify-sha: ${model.modelPath} was held to no SHA-256; it has ${model.modelSha256}`);
-  } else if (!known.has(variant.file)) {
+  } else if (sha256 === undefined) {
     say(`note: no manifest knows ${model.modelPath}; its SHA-256 is ${model.modelSha256}`);
   }
   return model;
@@ -265,10 +267,10 @@ function warnOfSingleLanes({ inspection: { batch_policy: policy } }) {
  */
 async function loadFor(options, { modelSha256, tokenizerSha256 }) {
   const modelDir = modelDirOf(options);
-  const { variants, sha256 } = recordOf(modelDir);
-  const found = variants.map(({ file }) => ({
-    file,
-    hash: sha256.get(file) ?? fileSha256(readModelFile(join(modelDir, file))),
+  const record = recordOf(modelDir);
+  const found = record.variants.map((variant) => ({
+    file: variant.file,
+    hash: variantSha256(record, variant) ?? readModelFiles(join(modelDir, variant.file)).sha256,
   }));
   const right = found.find(({ hash }) => hash === modelSha256);
   if (!right) {
@@ -282,7 +284,7 @@ async function loadFor(options, { modelSha256, tokenizerSha256 }) {
   return loadModel(modelDir, right.file, settingsOf(options), {
     model: modelSha256,
     tokenizer: tokenizerSha256,
-    config: sha256.get('config.json'),
+    config: record.sha256.get('config.json'),
   });
 }
 

@@ -7,7 +7,7 @@
  */
 
 import { join } from 'node:path';
-import { LlmzipError, ModelError, UnsupportedError, UsageError, VocabularyError } from '../core/errors.mjs';
+import { LlmzipError, ModelError, UsageError, VocabularyError } from '../core/errors.mjs';
 import { MAX_LANES } from '../core/model/context.mjs';
 import { RULES_VERSION, readExactness } from '../core/model/exactness.mjs';
 import { readGraphFacts } from '../core/model/graph.mjs';
@@ -17,6 +17,7 @@ import { readSignature } from '../core/model/signature.mjs';
 import { alignTokenizer, tokenIds, wrapTokenizer } from '../core/model/tokenizer.mjs';
 import { reason } from './data-stream.mjs';
 import { fileSha256, readModelFile } from './files.mjs';
+import { checkPlaces, readModelFiles } from './model-files.mjs';
 import { Profile } from './profile.mjs';
 import { CPU, checkProvider, checkTookPart, unusableProvider } from './providers.mjs';
 import { libraryVersions, openSession, openTokenizer } from './transformers.mjs';
@@ -68,19 +69,14 @@ const MAX_FINGERPRINT = 32;
 export async function loadModel(modelDir, modelFile, settings = DEFAULT_SETTINGS, expected = {}) {
   checkSettings(settings);
   checkModelFile(modelFile);
-  const model = readVerified(join(modelDir, modelFile), expected.model);
+  const model = readModelFiles(join(modelDir, modelFile), expected.model);
   const tokenizerFile = readVerified(join(modelDir, TOKENIZER_FILE), expected.tokenizer);
   const configFile = readVerified(join(modelDir, CONFIG_FILE), expected.config);
   const config = parseObject(configFile.path, configFile.bytes);
-  const facts = readGraphFacts(model.bytes);
-  if (facts.externalData) {
-    throw new UnsupportedError(
-      `${model.path} keeps weights in other files, which this runner does not load`,
-      'use a model that is one file: its SHA-256 covers all that it holds',
-    );
-  }
+  const facts = readGraphFacts(model.onnx);
+  checkPlaces(facts);
   const tokenizer = await loadTokenizer(tokenizerFile.path, tokenizerFile.bytes);
-  const session = await loadSession(model.path, modelFile, model.bytes, config, settings);
+  const session = await loadSession(model, modelFile, config, settings);
   try {
     const { inputs, outputs } = session;
     const signature = readSignature(inputs, outputs, config);
@@ -148,17 +144,16 @@ export async function loadTokenizer(path, bytes) {
 }
 
 /**
- * @param {string} path for messages
+ * @param {import('./model-files.mjs').ModelFiles} model
  * @param {string} modelFile
- * @param {Uint8Array} bytes
  * @param {Record<string, unknown>} config
  * @param {SessionOptions} settings
  * @returns {Promise<OpenSession>}
  */
-async function loadSession(path, modelFile, bytes, config, settings) {
+async function loadSession({ path, onnx, data }, modelFile, config, settings) {
   try {
     const profile = settings.provider === CPU ? undefined : new Profile();
-    return await openSession(modelFile, bytes, config, settings, profile);
+    return await openSession(modelFile, onnx, data, config, settings, profile);
   } catch (cause) {
     if (cause instanceof LlmzipError) throw cause;
     if (settings.provider !== CPU) throw unusableProvider(settings.provider, cause);

@@ -94,7 +94,7 @@ function unrecordedModel(folder) {
   const files = kindOf(graphs) === 'folder' ? readdirSync(graphs) : [];
   const variants = files.flatMap((file) => {
     const match = GRAPH_FILE.exec(file);
-    return match ? [{ dtype: match[1] ?? UNNAMED_VARIANT, file: `onnx/${file}`, eps: CAUTIOUS_EPS }] : [];
+    return match ? [{ dtype: match[1] ?? UNNAMED_VARIANT, file: `onnx/${file}`, data: [], eps: CAUTIOUS_EPS }] : [];
   });
   return {
     name: basename(folder),

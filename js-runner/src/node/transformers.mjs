@@ -50,12 +50,13 @@ export async function openTokenizer(tokenizerJson) {
 /**
  * @param {string} modelFile with `/` between its parts
  * @param {Uint8Array} modelBytes
+ * @param {ReadonlyMap<string, Uint8Array>} data the files of weights, by their names
  * @param {Record<string, unknown>} config a parsed config.json
  * @param {SessionOptions} settings
  * @param {Profile} [profile] kept of the session; needed where it does not run on the CPU alone
  * @returns {Promise<OpenSession>}
  */
-export async function openSession(modelFile, modelBytes, config, settings, profile) {
+export async function openSession(modelFile, modelBytes, data, config, settings, profile) {
   const library = await importLibrary();
   const files = {
     // The graph decides how it is run, not the hints in the config.
@@ -71,6 +72,7 @@ export async function openSession(modelFile, modelBytes, config, settings, profi
       // The file name is already whole; types are read from the graph.
       dtype: 'fp32',
       device: /** @type {'cpu'} */ (settings.provider),
+      // Nor are files of weights looked for: the runtime takes these bytes under these names.
       use_external_data_format: false,
       session_options: {
         intraOpNumThreads: settings.threads,
@@ -79,6 +81,7 @@ export async function openSession(modelFile, modelBytes, config, settings, profi
         graphOptimizationLevel: /** @type {'all'} */ (settings.graphOptimization),
         logSeverityLevel: LOG_ERRORS_ONLY,
         ...profile?.options,
+        ...(data.size > 0 && { externalData: Array.from(data, ([path, bytes]) => ({ path, data: bytes })) }),
         // Several runners share the machine: a thread that waits must not spin.
         extra: { session: { intra_op: { allow_spinning: '0' } } },
       },

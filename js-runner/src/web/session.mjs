@@ -15,22 +15,24 @@ import { tensorInfo } from '../core/model/signature.mjs';
 /**
  * @typedef {object} WasmOptions
  * @property {number} [threads] inside an operator; more than 1 needs a page that is cross-origin isolated, or Node
+ * @property {ReadonlyMap<string, Uint8Array>} [data] files of weights, by the names that the graph has for them
  * @property {'disabled' | 'basic' | 'extended' | 'all'} [graphOptimization]
  */
 
 /**
  * Opens a graph.
  *
- * @param {Uint8Array} bytes an ONNX file that is whole
+ * @param {Uint8Array} bytes an ONNX file
  * @param {WasmOptions} [options]
  * @returns {Promise<Session & { inputs: TensorInfo[], outputs: TensorInfo[], dispose: () => Promise<void> }>}
  */
-export async function openWasmSession(bytes, { threads = 1, graphOptimization = 'all' } = {}) {
+export async function openWasmSession(bytes, { threads = 1, graphOptimization = 'all', data = new Map() } = {}) {
   // The number of threads is the module's, and is read when its first session is made.
   ort.env.wasm.numThreads = threads;
   const session = await ort.InferenceSession.create(bytes, {
     executionProviders: ['wasm'],
     graphOptimizationLevel: graphOptimization,
+    externalData: Array.from(data, ([path, content]) => ({ path, data: content })),
   });
   // The packages' tensors have the same form, not the same class.
   const { run } = /** @type {Session} */ (/** @type {unknown} */ (session));

@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { sha256Hex } from '../../src/core/model/provenance.mjs';
 import { recordOf } from '../../src/node/records.mjs';
-import { makeGraph } from './onnx.mjs';
+import { graphAndTable } from './onnx.mjs';
 
 export const TINY = fileURLToPath(new URL('../../../models/tiny', import.meta.url));
 
@@ -65,16 +65,23 @@ export const TOKENIZER = {
  * @param {FolderOptions} [options]
  */
 export function writeModelFolder(folder, { graph, config, tokenizer } = {}) {
+  const made = graphAndTable(graph);
   const files = {
     'config.json': JSON.stringify({ model_type: 'llama', vocab_size: 8, ...config }),
     'tokenizer.json': JSON.stringify({ ...TOKENIZER, ...tokenizer }),
-    'onnx/model_q4.onnx': makeGraph(graph),
+    'onnx/model_q4.onnx': made.graph,
+    ...(isBeside(graph?.tableFile) && { [`onnx/${graph?.tableFile}`]: made.table }),
   };
   for (const [name, content] of Object.entries(files)) {
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), content);
   }
   return { folder, ...hashesOf(folder, 'onnx/model_q4.onnx') };
+}
+
+/** @param {string | undefined} file */
+function isBeside(file) {
+  return file !== undefined && !file.includes('/');
 }
 
 /**

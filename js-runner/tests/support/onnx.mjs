@@ -38,7 +38,17 @@ const FLOAT16 = 10;
  * @param {GraphOptions} [options]
  * @returns {Uint8Array}
  */
-export function makeGraph({
+export function makeGraph(options = {}) {
+  return graphAndTable(options).graph;
+}
+
+/**
+ * A graph and the content of its `tableFile`.
+ *
+ * @param {GraphOptions} [options]
+ * @returns {{ graph: Uint8Array, table: Uint8Array }}
+ */
+export function graphAndTable({
   vocabSize = 8,
   batch = 'batch_size',
   type = 'float32',
@@ -86,7 +96,7 @@ export function makeGraph({
     field(g, 12, valueInfo(hasPresent ? 'present.0.key' : 'kept', cached, present));
     if (hasScale) field(g, 12, valueInfo('present.0.key_scale', FLOAT, [batch, 1, 1, 'total_sequence_length']));
   });
-  return message((model) => {
+  const whole = message((model) => {
     model.tag(1, WireType.Varint).int64(8);
     field(model, 7, graph);
     field(
@@ -96,6 +106,7 @@ export function makeGraph({
     );
     for (const [key, value] of Object.entries(metadata)) field(model, 14, metadataEntry(key, value));
   });
+  return { graph: whole, table: new Uint8Array(table.buffer) };
 }
 
 /** The second cache: what was fed, as float32. */
@@ -159,14 +170,13 @@ function tensor(name, type, dims, raw, file) {
       field(t, 9, raw);
       return;
     }
-    field(
-      t,
-      13,
-      message((entry) => {
-        text(entry, 1, 'location');
-        text(entry, 2, file);
-      }),
-    );
+    for (const [key, value] of Object.entries({ location: file, length: String(raw.length) })) {
+      const entry = message((e) => {
+        text(e, 1, key);
+        text(e, 2, value);
+      });
+      field(t, 13, entry);
+    }
     t.tag(14, WireType.Varint).int32(1);
   });
 }

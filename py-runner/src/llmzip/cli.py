@@ -233,7 +233,7 @@ def _load(options: argparse.Namespace, record: ModelRecord, variant: Variant) ->
     if not options.verify_sha:
         # Whoever reads the log must see that nothing vouches for what follows.
         _say(f"warning: --no-verify-sha: {model.model_path} was held to no SHA-256; it has {model.model_sha256}")
-    elif variant.file not in record.sha256:
+    elif record.model_sha256(variant) is None:
         _say(f"note: no manifest knows {model.model_path}; its SHA-256 is {model.model_sha256}")
     return model
 
@@ -255,13 +255,14 @@ def _warn_of_single_lanes(model: LoadedModel) -> None:
 def _load_for(options: argparse.Namespace, preamble: Preamble) -> LoadedModel:
     """The model that a container names. Raises `IntegrityError` when it is not in the folder."""
     from llmzip.model.loader import CONFIG_FILE, load_model, record_of  # noqa: PLC0415
-    from llmzip.model.provenance import default_model_dir, read_verified  # noqa: PLC0415
+    from llmzip.model.model_files import read_model_files  # noqa: PLC0415
+    from llmzip.model.provenance import default_model_dir  # noqa: PLC0415
 
     options.model = options.model or default_model_dir()
     record = record_of(options.model)
     needed = preamble.model_sha256.hex()
     there = {
-        variant.file: record.sha256.get(variant.file) or read_verified(options.model / variant.file, None)[1]
+        variant.file: record.model_sha256(variant) or read_model_files(options.model / variant.file, None).sha256
         for variant in record.variants
     }
     for file, sha256 in there.items():

@@ -80,7 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-kl",
         type=amount,
         metavar="BITS",
-        help="largest mean KL from the checkpoint that is allowed (default: 0.25)",
+        help="largest mean KL from the checkpoint that is allowed (default: 0.5, less for a checkpoint whose log-probs hardly differ)",
     )
     model.add_argument("--compare-scales", action="store_true", help="measure every choice of scales as well")
     stand_in = parser.add_argument_group("a stand-in for a model, with random weights")
@@ -208,7 +208,7 @@ def _model(options: argparse.Namespace, talk: Talk, tell: Talk) -> None:
 
 def _request(options: argparse.Namespace, preset: NbitsSettings | None) -> Request:
     from llmzip.quantize.pipeline import Request  # noqa: PLC0415
-    from llmzip.quantize.validate.bounds import MEAN_KL, Bounds  # noqa: PLC0415
+    from llmzip.quantize.validate.bounds import Bounds  # noqa: PLC0415
 
     if options.no_validate and (options.validate or options.max_kl is not None or options.compare_scales):
         raise UsageError(
@@ -222,7 +222,7 @@ def _request(options: argparse.Namespace, preset: NbitsSettings | None) -> Reque
         options.split_mib,
         not options.no_validate,
         options.validate,
-        Bounds(MEAN_KL if options.max_kl is None else options.max_kl),
+        Bounds(options.max_kl),
         options.licence,
         options.start_token,
         options.force,

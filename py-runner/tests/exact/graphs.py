@@ -11,6 +11,7 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
+from llmzip.model.model_files import one_file
 from llmzip.model.session import Session, SessionOptions
 from llmzip.quantize.exact import export_exact
 from quantize import llama
@@ -29,7 +30,7 @@ def build(folder: Path, sizes: llama.Sizes = SIZES) -> bytes:
 def logits(content: bytes, *, level: str = "all", threads: int = 1, chunk: int = len(IDS)) -> npt.NDArray[np.int32]:
     """The bits of the logits of `IDS`, fed in chunks, [sequence, vocab]."""
     settings = SessionOptions(threads=threads, graph_optimization=level)
-    session = Session(content, llama.config(SIZES), settings)
+    session = Session(one_file(content), llama.config(SIZES), settings)
     session.reset(1)
     rows = [session.feed(np.array([IDS[at : at + chunk]])) for at in range(0, len(IDS), chunk)]
     found = np.concatenate([row[0] for row in rows]).astype(np.float32)

@@ -7,6 +7,7 @@ from llmzip.errors import ModelError, UnsupportedError
 from llmzip.model.context import ContextPolicy, Plan, rows_of_known_tokens
 from llmzip.model.exactness import EXACT_OPS, Exactness, read_exactness, require_exact
 from llmzip.model.graph import graph_exactness
+from llmzip.model.model_files import one_file
 from llmzip.model.session import Session, SessionOptions
 from support.graphs import CONFIG, VOCAB, exact_graph, exact_weight
 
@@ -99,7 +100,7 @@ def rows(session: Session, plan: Plan, ids: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("lanes", [1, 3])
 def test_uint8_caches_with_scales_are_driven(layout: str, lanes: int) -> None:
     """Rows depend on every byte and scale of the past: of other lanes, or of an old window, they would be others."""
-    session = Session(exact_graph(past_last=layout == "past last"), CONFIG, SessionOptions())
+    session = Session(one_file(exact_graph(past_last=layout == "past last")), CONFIG, SessionOptions())
     assert session.exactness == EXACT
     assert {cache.name: cache.type for cache in session.signature.caches} == {
         "past_key_values.0.key": "uint8",

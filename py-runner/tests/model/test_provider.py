@@ -9,6 +9,7 @@ import pytest
 
 from llmzip.errors import UnsupportedError
 from llmzip.model import provider
+from llmzip.model.model_files import ModelFiles
 from llmzip.model.provider import CPU, PROVIDERS, RECORD_ASSIGNMENT, assigned_nodes, check_provider, check_took_part
 from llmzip.model.session import Session, SessionOptions
 from support.paths import CASES, TINY
@@ -30,7 +31,7 @@ def test_onnx_runtime_knows_their_names() -> None:
 @pytest.mark.parametrize("name", ABSENT)
 def test_a_provider_that_the_build_lacks_is_refused(name: str) -> None:
     with pytest.raises(UnsupportedError, match=f"provider {name} is not in this build of ONNX Runtime"):
-        Session(GRAPH.read_bytes(), CONFIG, SessionOptions(provider=name))
+        Session(ModelFiles(GRAPH.read_bytes()), CONFIG, SessionOptions(provider=name))
 
 
 def test_the_cpu_is_in_every_build_and_others_may_lack() -> None:
@@ -49,7 +50,7 @@ def test_a_provider_that_takes_no_part_is_no_silent_cpu(monkeypatch: pytest.Monk
     with pytest.raises(
         UnsupportedError, match=r"none of the graph's \d\d+ nodes to the execution provider azure: it fell back"
     ):
-        Session(GRAPH.read_bytes(), CONFIG, SessionOptions(provider="azure"))
+        Session(ModelFiles(GRAPH.read_bytes()), CONFIG, SessionOptions(provider="azure"))
 
 
 def test_the_nodes_of_each_provider_are_counted() -> None:

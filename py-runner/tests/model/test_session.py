@@ -1,18 +1,17 @@
 import dataclasses
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
 
 from llmzip.errors import ModelError, UnsupportedError, UsageError, VocabularyError
 from llmzip.model.context import ContextPolicy, Plan, rows_of_known_tokens
 from llmzip.model.exactness import Exactness
-from llmzip.model.graph import BatchPolicy, TensorInfo, has_external_data
+from llmzip.model.graph import BatchPolicy, TensorInfo
+from llmzip.model.model_files import one_file
 from llmzip.model.session import Session, SessionOptions, container_fingerprint
 from llmzip.model.signature import read_signature
 from support.graphs import CONFIG, HEAD_SIZE, VOCAB, Traits, graph
@@ -22,7 +21,7 @@ IDS = np.array([3, 1, 4, 1, 5, 9, 2, 6])
 
 
 def open_graph(traits: Traits, config: dict[str, Any] | None = None, **settings: object) -> Session:
-    return Session(graph(traits), CONFIG if config is None else config, SessionOptions(**settings))  # type: ignore[arg-type]
+    return Session(one_file(graph(traits)), CONFIG if config is None else config, SessionOptions(**settings))  # type: ignore[arg-type]
 
 
 def rows(session: Session, plan: Plan, ids: np.ndarray = IDS) -> np.ndarray:
@@ -110,20 +109,7 @@ def test_graphs_that_cannot_be_driven(traits: Traits, match: str) -> None:
 
 def test_what_is_no_graph() -> None:
     with pytest.raises(ModelError, match="cannot load the graph"):
-        Session(b"not a graph", CONFIG, SessionOptions())
-
-
-def test_weights_in_other_files_are_refused(tmp_path: Path) -> None:
-    """A file beside the model is not covered by the model's SHA-256."""
-    whole = onnx.load_model_from_string(graph())
-    onnx.save_model(
-        whole, tmp_path / "model.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0
-    )
-    content = (tmp_path / "model.onnx").read_bytes()
-    assert not has_external_data(graph())
-    assert not has_external_data(b"location, but no model")
-    with pytest.raises(UnsupportedError, match="weights in other files"):
-        Session(content, CONFIG, SessionOptions())
+        Session(one_file(b"not a graph"), CONFIG, SessionOptions())
 
 
 @pytest.mark.parametrize(
@@ -256,7 +242,7 @@ def test_the_container_s_fingerprint_fits() -> None:
 @pytest.fixture(scope="module", params=TINY_VARIANTS)
 def tiny(request: pytest.FixtureRequest) -> Session:
     config = json.loads((TINY / "config.json").read_text())
-    return Session((TINY / "onnx" / f"model_{request.param}.onnx").read_bytes(), config, SessionOptions())
+    return Session(one_file((TINY / "onnx" / f"model_{request.param}.onnx").read_bytes()), config, SessionOptions())
 
 
 def test_the_tiny_model_allows_a_batch_and_predicts_in_every_plan(tiny: Session) -> None:

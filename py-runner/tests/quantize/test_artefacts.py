@@ -14,7 +14,7 @@ import onnx
 import pytest
 
 from llmzip.errors import IntegrityError, IoError, UsageError
-from llmzip.model.loader import load_variant
+from llmzip.model.loader import load_variant, record_of
 from llmzip.model.provenance import find_record
 from llmzip.model.session import SessionOptions
 from llmzip.quantize import FLAVOURS, CheckpointError, QuantizeError
@@ -244,7 +244,25 @@ def test_the_config_says_how_many_files_there_are(tmp_path: Path, q4f16: onnx.Mo
     config = json.loads((tmp_path / "mine" / "config.json").read_bytes())
     assert config["transformers.js_config"]["use_external_data_format"] == {"model_q4f16.onnx": 2}
     (model,) = tomllib.loads((tmp_path / "manifest.toml").read_text(encoding="utf-8"))["model"]
-    assert "onnx/model_q4f16.onnx_data_1" in {each["path"] for each in model["file"]}
+    names = ["onnx/model_q4f16.onnx_data", "onnx/model_q4f16.onnx_data_1"]
+    assert [each.get("data") for each in model["variant"]] == [names]
+    assert set(names) < {each["path"] for each in model["file"]}
+
+
+def test_a_split_model_is_held_to_the_hashes_of_all_its_files(tmp_path: Path, q4f16: onnx.ModelProto) -> None:
+    out = tmp_path / "mine"
+    with staging(out) as staged:
+        staged.add_graph("q4f16", q4f16, split_mib=1)
+    record = record_of(out)
+    variant = record.variant("q4f16")
+    loaded = load_variant(out, record, variant, SessionOptions(), verify=True)
+    assert loaded.model_sha256 == record.model_sha256(variant)
+    for name in variant.data:
+        content = (out / name).read_bytes()
+        (out / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        with pytest.raises(IntegrityError):
+            load_variant(out, record, variant, SessionOptions(), verify=True)
+        (out / name).write_bytes(content)
 
 
 def big(count: int, size: int) -> Iterator[onnx.TensorProto]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,8 @@ from llmzip.quantize.manifest import Origin
 from llmzip.quantize.ops import RUNTIMES, compatibility, ops
 from llmzip.quantize.widened import widen_file
 from support import javascript
-from support.paths import REPOSITORY, TINY
+from support.classes import log_probs, tolerance
+from support.paths import TINY
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 
 # GroupQueryAttention takes several lanes after a past only token by token.
 PASSES = (17, 1, 1)
-CLASSES = tomllib.loads((REPOSITORY / "harness" / "src" / "compare" / "classes.toml").read_text(encoding="utf-8"))
-# Of log-probs in nats, by the type of activations.
-TOLERANCE = next(each for each in CLASSES["class"] if each["name"] == "other-version")
 BUILDS = dict(zip([runtime.name for runtime in RUNTIMES], javascript.BUILDS, strict=True))
 ORIGIN = Origin("a test", "MIT OR Apache-2.0", 512, 128, 0)
 
@@ -71,13 +68,6 @@ def in_python(graph: Path, ids: npt.NDArray[np.int64]) -> npt.NDArray[np.float32
     return np.concatenate(rows, axis=1)
 
 
-def log_probs(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-    wide = logits.astype(np.float64)
-    wide -= wide.max(axis=-1, keepdims=True)
-    result: npt.NDArray[np.float64] = wide - np.log(np.exp(wide).sum(axis=-1, keepdims=True))
-    return result
-
-
 @pytest.mark.parametrize("build", ["node", "plain"])
 @pytest.mark.parametrize("flavour", list(FLAVOURS))
 @pytest.mark.parametrize("preset", list(PRESETS))
@@ -87,7 +77,7 @@ def test_computes_in_javascript_what_it_does_here(tmp_path: Path, preset: str, f
     ids = text_ids()
     wanted, found = in_python(path, ids), javascript.logits(build, path, ids, PASSES)
     assert found.shape == wanted.shape
-    assert np.abs(log_probs(found) - log_probs(wanted)).max() <= TOLERANCE[FLAVOURS[flavour].agreement]["tolerance"]
+    assert np.abs(log_probs(found) - log_probs(wanted)).max() <= tolerance(flavour)
 
 
 @pytest.mark.parametrize("build", ["node", "plain"])
@@ -96,7 +86,7 @@ def test_a_widened_file_agrees_as_float32_does(tmp_path: Path, build: str) -> No
     path.write_bytes(widen_file(TINY / "onnx" / "model_q4f16.onnx").content)
     ids = text_ids()
     wanted, found = in_python(path, ids), javascript.logits(build, path, ids, PASSES)
-    assert np.abs(log_probs(found) - log_probs(wanted)).max() <= TOLERANCE["float32"]["tolerance"]
+    assert np.abs(log_probs(found) - log_probs(wanted)).max() <= tolerance("q4")
 
 
 @pytest.mark.parametrize("build", javascript.BUILDS)

@@ -78,6 +78,10 @@ def test_errors_are_those_of_the_formulas(tmp_path: Path) -> None:
     assert found.difference == pytest.approx([math.log(2), 0], abs=1e-6)
     assert found.token_difference == pytest.approx([math.log(2)], abs=1e-6)
     assert found.same_top.tolist() == [0, 1]
+    # Of log-probs of 1/2, 1/4, 1/4: half are log 2 apart from the other half. Of 1/8, 3/4, 1/8: log 6, a quarter from three quarters.
+    spread = [math.log(2) ** 2 / 4, math.log(6) ** 2 * 3 / 16]
+    assert found.spread == pytest.approx(spread, abs=1e-6)
+    assert found.noise == pytest.approx(2 * math.log(2) * 0.125 / (sum(spread) / 2), abs=1e-5)
     assert (found.bits, found.baseline_bits) == pytest.approx((1, 2), abs=1e-6)
     assert [(each.key, each.value) for each in found.layers] == [(0.5, 0.5)]
     told = found.summary(4)
@@ -104,6 +108,33 @@ def test_bounds_hold_from_both_sides(tmp_path: Path) -> None:
     Bounds(float_difference=0.7).hold_float(found)
     with pytest.raises(BoundError, match=r"differs by 0\.69 nats"):
         Bounds(float_difference=0.69).hold_float(found)
+
+
+@pytest.mark.parametrize(
+    ("spread", "kl", "largest"),
+    [
+        # Flat: three quarters of the spread, in nats, halved and in bits.
+        (0.4, 0.1, 0.75 * 0.4 / 2 / math.log(2)),
+        (0.4, 0.25, 0.75 * 0.4 / 2 / math.log(2)),
+        # Sharp: half a bit.
+        (4.0, 0.49, 0.5),
+        (4.0, 0.51, 0.5),
+        # Nothing to tell: what rounding leaves.
+        (0.0, 0.005, 0.01),
+        (0.0, 0.02, 0.01),
+    ],
+)
+def test_the_bound_grows_with_the_spread_up_to_half_a_bit(spread: float, kl: float, largest: float) -> None:
+    row = np.array([1.0])
+    found = Measured(1, 1, 1, row * kl, row * spread, row, row, row)
+    assert Bounds().largest_kl(found) == pytest.approx(largest)
+    if kl <= largest:
+        Bounds().hold_quantized("q4", found)
+    else:
+        with pytest.raises(BoundError, match=f"more than {largest:.3g}"):
+            Bounds().hold_quantized("q4", found)
+    # A bound that was given is the bound.
+    assert Bounds(mean_kl=3).largest_kl(found) == 3
 
 
 def test_what_is_no_number_is_over_every_bound(tmp_path: Path) -> None:

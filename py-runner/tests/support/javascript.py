@@ -22,11 +22,23 @@ FOLDER = REPOSITORY / "js-runner"
 BUILDS = ("node", "plain", "asyncify")
 
 
+def told(script: str, *words: str) -> Any:
+    """What a script of js-runner's tests prints, as JSON. Skips the test where there is no Node, or no packages for it."""
+    node = _node()
+    done = subprocess.run(
+        [node, FOLDER / "tests" / "support" / script, *words],
+        capture_output=True,
+        encoding="utf-8",
+        cwd=FOLDER,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout)
+
+
 def answers(build: str, requests: Sequence[dict[str, Any]]) -> list[str | None]:
     """The error of each request, None where there was none. Skips the test where there is no Node, or no packages for it."""
-    node = shutil.which("node")
-    if node is None or not (FOLDER / "node_modules" / "onnxruntime-web").is_dir():
-        pytest.skip("it needs Node, and npm ci in js-runner")
+    node = _node()
     lines = "".join(json.dumps(request) + "\n" for request in requests)
     script = FOLDER / "tests" / "support" / "graph-logits.mjs"
     # The optimising compiler takes a minute for the larger builds, and nothing here runs long enough to need it.
@@ -40,6 +52,13 @@ def answers(build: str, requests: Sequence[dict[str, Any]]) -> list[str | None]:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return [json.loads(line).get("error") for line in done.stdout.splitlines()]
+
+
+def _node() -> str:
+    node = shutil.which("node")
+    if node is None or not (FOLDER / "node_modules" / "onnxruntime-web").is_dir():
+        pytest.skip("it needs Node, and npm ci in js-runner")
+    return node
 
 
 def logits(

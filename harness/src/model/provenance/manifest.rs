@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::Hash;
+use super::{Hash, model_identity};
 use crate::{Error, ErrorCode, Result};
 
 /// The version of the manifest's form that this reader knows.
@@ -65,6 +65,9 @@ pub struct Variant {
     pub dtype: String,
     /// The file, relative to the model's folder.
     pub file: String,
+    /// The files beside it that hold weights of it, relative to the model's folder.
+    #[serde(default)]
+    pub data: Vec<String>,
     /// The type of its activations, which says what agreement to expect.
     pub activation: String,
     /// The default eps of a container, as text.
@@ -160,11 +163,36 @@ pub fn is_inside(path: &str) -> bool {
         && !path.split('/').any(|part| ["", ".", ".."].contains(&part))
 }
 
+impl Variant {
+    fn check_data(&self) -> Result<(), String> {
+        let folder = |path: &'_ str| path.rsplit_once('/').map(|(folder, _)| folder.to_owned());
+        for (index, path) in self.data.iter().enumerate() {
+            if folder(path) != folder(&self.file) {
+                return Err(format!("{path:?} does not lie beside {}", self.file));
+            }
+            if self.data[..index].contains(path) {
+                return Err(format!("it names the data {path} twice"));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl ModelRecord {
     /// The SHA-256 that a file must have, where the manifest knows it.
     #[must_use]
     pub fn sha256(&self, path: &str) -> Option<Hash> {
         self.files.iter().find(|file| file.path == path)?.sha256
+    }
+
+    /// The SHA-256 that a variant must have, its files of weights included, where the manifest knows those of all its files.
+    #[must_use]
+    pub fn model_sha256(&self, variant: &Variant) -> Option<Hash> {
+        let name = |path: &'_ str| path.rsplit('/').next().unwrap_or_default().to_owned();
+        let data = variant.data.iter().map(|path| Some((name(path), self.sha256(path)?)));
+        let data = data.collect::<Option<Vec<_>>>()?;
+        let data: Vec<_> = data.iter().map(|(name, hash)| (name.as_str(), *hash)).collect();
+        Some(model_identity(self.sha256(&variant.file)?, &data))
     }
 
     /// The variant that is used unless another is named: `exact`, else `q4f16`, else the first.
@@ -182,11 +210,11 @@ impl ModelRecord {
     }
 
     fn check(&self) -> Result<(), String> {
-        let paths = self
-            .files
-            .iter()
-            .map(|file| &file.path)
-            .chain(self.variants.iter().map(|variant| &variant.file));
+        let paths = self.files.iter().map(|file| &file.path).chain(
+            self.variants
+                .iter()
+                .flat_map(|variant| variant.data.iter().chain([&variant.file])),
+        );
         for path in paths.chain([&self.folder, &self.tokenizer]) {
             if !is_inside(path) {
                 return Err(format!("{path:?} is not a path inside its folder"));
@@ -196,6 +224,9 @@ impl ModelRecord {
             if self.files[..index].iter().any(|other| other.path == file.path) {
                 return Err(format!("it names the file {} twice", file.path));
             }
+        }
+        for variant in &self.variants {
+            variant.check_data()?;
         }
         if self.window < 2 || self.overlap >= self.window {
             return Err(format!(

@@ -1,4 +1,4 @@
-//! Owns the finding of models: by name, by folder or by the SHA-256 of their ONNX file. It reads no model.
+//! Owns the finding of models: by name, by folder or by their SHA-256. It reads no model.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ pub struct ModelChoice {
     pub model_file: String,
     /// The variant's name, such as `q4f16`.
     pub variant: String,
-    /// The SHA-256 that the ONNX file must have; none when the manifest does not know the file.
+    /// The SHA-256 that the model must have, its files of weights included; none when the manifest does not know them all.
     pub model_sha256: Option<Hash>,
     /// The SHA-256 that `tokenizer.json` must have; none when the manifest does not know the file.
     pub tokenizer_sha256: Option<Hash>,
@@ -149,7 +149,7 @@ impl Models {
             .models
             .iter()
             .flat_map(|model| model.variants.iter().map(move |variant| (model, variant)));
-        let mut matching = all.filter(|(model, variant)| model.sha256(&variant.file) == Some(sha256));
+        let mut matching = all.filter(|(model, variant)| model.model_sha256(variant) == Some(sha256));
         matching.next().map(|(model, variant)| choice(manifest, model, variant))
     }
 
@@ -229,7 +229,7 @@ fn choice(manifest: &Manifest, model: &ModelRecord, variant: &Variant) -> ModelC
         model_dir: manifest.folder_of(model),
         model_file: variant.file.clone(),
         variant: variant.dtype.clone(),
-        model_sha256: model.sha256(&variant.file),
+        model_sha256: model.model_sha256(variant),
         tokenizer_sha256: model.sha256(&model.tokenizer),
         config_sha256: model.sha256("config.json"),
         eps: variant.eps.clone(),

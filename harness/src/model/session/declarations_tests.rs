@@ -18,7 +18,12 @@ fn load_with(declarations: &Declarations, batch: Option<usize>) -> Option<Result
         batch,
         ..SessionOptions::default()
     };
-    Some(OrtSession::load(runtime()?, &onnx(declarations), &config, &options))
+    Some(OrtSession::load(
+        runtime()?,
+        &ModelFiles::of_one_file(onnx(declarations)),
+        &config,
+        &options,
+    ))
 }
 
 #[test]
@@ -283,7 +288,12 @@ fn another_vocabulary_is_refused_even_where_the_graph_leaves_it_open() {
         };
         let Some(runtime) = runtime() else { return };
         let config = ModelConfig::parse(br#"{"vocab_size": 8}"#).unwrap();
-        let session = OrtSession::load(runtime, &onnx(&declarations), &config, &SessionOptions::default());
+        let session = OrtSession::load(
+            runtime,
+            &ModelFiles::of_one_file(onnx(&declarations)),
+            &config,
+            &SessionOptions::default(),
+        );
         let error = session
             .and_then(|mut session| session.feed(&[1], 1).map(drop))
             .unwrap_err();

@@ -198,7 +198,7 @@ fn the_view_is_that_of_the_file() {
 #[test]
 fn a_provider_that_takes_no_part_is_no_silent_cpu() {
     let Some(runtime) = runtime() else { return };
-    let model = std::fs::read(repository().join("models/tiny/onnx/model_q4.onnx")).unwrap();
+    let model = ModelFiles::of_one_file(std::fs::read(repository().join("models/tiny/onnx/model_q4.onnx")).unwrap());
     let options = SessionOptions::default();
     let open = |provider: Provider| open(runtime, &model, provider, &options).map(drop);
     open(Provider::named("cpu").unwrap()).unwrap();

@@ -15,7 +15,11 @@ fn exact() -> Declared {
 fn load(declared: &Declared, options: &SessionOptions) -> Result<RtenSession> {
     let config =
         br#"{"vocab_size": 7, "num_key_value_heads": 2, "head_dim": 3, "hidden_size": 6, "num_attention_heads": 2}"#;
-    RtenSession::load(&onnx(declared), &ModelConfig::parse(config).unwrap(), options)
+    RtenSession::load(
+        &ModelFiles::of_one_file(onnx(declared)),
+        &ModelConfig::parse(config).unwrap(),
+        options,
+    )
 }
 
 /// Every lane gets `ids`, moved on by its number.

@@ -8,6 +8,7 @@
 
 import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { ModelError } from '../errors.mjs';
+import { isExternal, readPlace } from './external.mjs';
 
 /**
  * A tensor as the graph declares it: the type of an element, and dimensions as numbers or symbols (`''` for one without a name).
@@ -17,9 +18,10 @@ import { ModelError } from '../errors.mjs';
 
 /**
  * What the bytes of an ONNX file tell without running it: versions by domain (`''` for the default one), counts by `op` or
- * `domain::op`, the entries of the metadata that are this project's (`llmzip.` and a name), and whether weights lie in other files.
+ * `domain::op`, the entries of the metadata that are this project's (`llmzip.` and a name), the files beside it that hold
+ * initializers of the graph (by name, the end of the part that is used, in bytes), and whether anything else lies in other files.
  *
- * @typedef {{ opset: Record<string, number>, ops: Record<string, number>, metadata: Record<string, string>, externalData: boolean }}
+ * @typedef {{ opset: Record<string, number>, ops: Record<string, number>, metadata: Record<string, string>, dataFiles: Record<string, number>, hiddenData: boolean }}
  *   GraphFacts
  */
 
@@ -28,7 +30,6 @@ const MAX_NAMES = 4096;
 const MAX_NAME = 256;
 const OUR_METADATA = 'llmzip.';
 const LENGTH_DELIMITED = 2;
-const EXTERNAL = 1;
 
 /**
  * Reads an ONNX file; the memory that it takes is bounded whatever the file holds.
@@ -59,7 +60,8 @@ export function readGraphFacts(model) {
     opset: sorted(facts.opset),
     ops: sorted(facts.ops),
     metadata: sorted(facts.metadata),
-    externalData: facts.externalData,
+    dataFiles: sorted(facts.dataFiles),
+    hiddenData: facts.hiddenData,
   };
 }
 
@@ -71,7 +73,9 @@ class Facts {
   ops = new Map();
   /** @type {Map<string, string>} */
   metadata = new Map();
-  externalData = false;
+  /** @type {Map<string, number>} */
+  dataFiles = new Map();
+  hiddenData = false;
 
   /**
    * @param {Uint8Array} graph
@@ -81,7 +85,10 @@ class Facts {
     if (depth > MAX_DEPTH) throw notOnnx(`its graphs are nested more than ${MAX_DEPTH} deep`);
     walk(graph, {
       1: (node) => this.#readNode(node, depth),
-      5: (tensor) => this.#readTensor(tensor),
+      5: (tensor) => {
+        if (depth > 0) this.#readTensor(tensor);
+        else if (isExternal(tensor)) readPlace(tensor, this.dataFiles);
+      },
       15: (sparse) => this.#readSparseTensor(sparse),
     });
   }
@@ -94,7 +101,7 @@ class Facts {
   readFunction(fun) {
     const body = new Facts();
     walk(fun, { 7: (node) => body.#readNode(node, 1) });
-    this.externalData ||= body.externalData;
+    this.hiddenData ||= body.hiddenData;
   }
 
   /** @param {Uint8Array} bytes */
@@ -171,13 +178,7 @@ class Facts {
 
   /** @param {Uint8Array} tensor */
   #readTensor(tensor) {
-    const reader = new BinaryReader(tensor);
-    while (reader.pos < reader.len) {
-      const [field, wireType] = reader.tag();
-      const isLocation = field === 14 && wireType === 0;
-      const value = isLocation ? reader.int32() : reader.skip(wireType, field);
-      if (field === 13 || value === EXTERNAL) this.externalData = true;
-    }
+    if (isExternal(tensor)) this.hiddenData = true;
   }
 }
 

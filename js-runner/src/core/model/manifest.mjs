@@ -6,8 +6,9 @@
 
 import { parse } from 'smol-toml';
 import { UsageError } from '../errors.mjs';
+import { modelIdentity } from './identity.mjs';
 
-/** @typedef {{ dtype: string, file: string, eps: string }} Variant one graph of a model */
+/** @typedef {{ dtype: string, file: string, data: string[], eps: string }} Variant one graph of a model; `data` are its files of weights */
 /** @typedef {Record<string, unknown>} Table */
 
 /**
@@ -68,6 +69,22 @@ export function findVariant({ name, variants }, dtype) {
 }
 
 /**
+ * The SHA-256 that a variant must have, its files of weights included, where those of all its files are known.
+ *
+ * @param {ModelRecord} record
+ * @param {Variant} variant
+ * @returns {string | undefined}
+ */
+export function variantSha256({ sha256 }, { file, data }) {
+  const onnx = sha256.get(file);
+  const known = data.flatMap((path) => {
+    const hash = sha256.get(path);
+    return hash === undefined ? [] : [/** @type {[string, string]} */ ([path.slice(folderOf(path).length), hash])];
+  });
+  return onnx === undefined || known.length < data.length ? undefined : modelIdentity(onnx, new Map(known));
+}
+
+/**
  * @param {Table} entry
  * @returns {ModelRecord}
  */
@@ -101,7 +118,19 @@ function toRecord(entry) {
  */
 function toVariant(entry) {
   text(entry, 'activation');
-  return { dtype: text(entry, 'dtype'), file: path(entry, 'file'), eps: text(entry, 'eps') };
+  const file = path(entry, 'file');
+  const listed = entry.data ?? [];
+  if (!Array.isArray(listed)) throw new Error('data is no list of paths');
+  const data = listed.map((each) => path({ data: each }, 'data'));
+  const outside = data.find((each) => folderOf(each) !== folderOf(file));
+  if (outside !== undefined) throw new Error(`${JSON.stringify(outside)} does not lie beside ${file}`);
+  checkDifferent('data', data);
+  return { dtype: text(entry, 'dtype'), file, data, eps: text(entry, 'eps') };
+}
+
+/** @param {string} file */
+function folderOf(file) {
+  return file.slice(0, file.lastIndexOf('/') + 1);
 }
 
 /**

@@ -80,32 +80,6 @@ def graph_exactness(content: bytes) -> Exactness:
     return read_exactness(metadata, map(_op, _nodes(model.graph)))
 
 
-def has_external_data(content: bytes) -> bool:
-    """Whether weights lie in other files, which the file's SHA-256 does not cover. False for what is no ONNX file."""
-    # Every reference to another file has this key: large models without one need not be parsed.
-    if b"location" not in content:
-        return False
-    import onnx  # noqa: PLC0415
-    from google.protobuf.message import DecodeError  # noqa: PLC0415
-
-    try:
-        model = onnx.load_model_from_string(content)
-    except DecodeError:
-        return False
-    return any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(model.graph))
-
-
-def _tensors(graph: Any) -> Iterator[Any]:
-    yield from graph.initializer
-    for sparse in graph.sparse_initializer:
-        yield from (sparse.values, sparse.indices)
-    for node in graph.node:
-        for attribute in node.attribute:
-            yield from (attribute.t, *attribute.tensors)
-            for subgraph in (attribute.g, *attribute.graphs):
-                yield from _tensors(subgraph)
-
-
 def _text(value: str | bytes) -> str:
     """A field of text: the library gives bytes where it is not UTF-8."""
     return value if isinstance(value, str) else value.decode(errors="replace")

@@ -10,6 +10,7 @@ from pathlib import Path
 from llmzip.errors import ModelError, SetupError, UsageError, VocabularyError
 from llmzip.model.graph import GraphView
 from llmzip.model.manifest import ModelRecord, Variant
+from llmzip.model.model_files import read_model_files
 from llmzip.model.provenance import find_record, read_verified
 from llmzip.model.session import Session, SessionOptions, container_fingerprint
 from llmzip.model.source import LanguageModel
@@ -34,8 +35,7 @@ class LoadedModel(LanguageModel):
 
     def inspect(self) -> GraphView:
         """What the graph declares. Raises `IntegrityError` when the file has changed since it was loaded."""
-        content, _ = read_verified(self.model_path, self.model_sha256)
-        return self.source.inspect(content)
+        return self.source.inspect(read_model_files(self.model_path, self.model_sha256).onnx)
 
 
 def load_model(
@@ -52,7 +52,7 @@ def load_model(
     expects nothing), `VocabularyError` when the parts do not belong together, `ModelError`, `SetupError`, `IoError`.
     """
     model_path = model_dir / model_file
-    content, model_hash = read_verified(model_path, model_sha256)
+    files = read_model_files(model_path, model_sha256)
     tokenizer_content, tokenizer_hash = read_verified(model_dir / TOKENIZER_FILE, tokenizer_sha256)
     config_content, _ = read_verified(model_dir / CONFIG_FILE, config_sha256)
     try:
@@ -62,14 +62,14 @@ def load_model(
     if not isinstance(config, dict):
         raise ModelError(f"{model_dir / CONFIG_FILE} is not a JSON object", "get it again with the model")
     tokenizer = Tokenizer(tokenizer_content)
-    session = Session(content, config, settings)
+    session = Session(files, config, settings)
     if tokenizer.size > session.vocab_size:
         raise VocabularyError(
             f"the tokenizer's largest id is {tokenizer.size - 1}, {model_path} has a vocabulary of {session.vocab_size}",
             "use the graph, the config.json and the tokenizer.json of one model",
         )
     return LoadedModel(
-        session, tokenizer, model_hash, tokenizer_hash, container_fingerprint(session.exactness), model_path
+        session, tokenizer, files.sha256, tokenizer_hash, container_fingerprint(session.exactness), model_path
     )
 
 
@@ -77,9 +77,9 @@ def load_variant(
     model_dir: Path, record: ModelRecord, variant: Variant, settings: SessionOptions, *, verify: bool
 ) -> LoadedModel:
     """Load a variant that the manifest names, held to the manifest's SHA-256s if `verify`."""
-    known = record.sha256 if verify else {}
+    known, model_sha256 = (record.sha256, record.model_sha256(variant)) if verify else ({}, None)
     return load_model(
-        model_dir, variant.file, settings, known.get(variant.file), known.get(TOKENIZER_FILE), known.get(CONFIG_FILE)
+        model_dir, variant.file, settings, model_sha256, known.get(TOKENIZER_FILE), known.get(CONFIG_FILE)
     )
 
 

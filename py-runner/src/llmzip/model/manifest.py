@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmzip.errors import UsageError
+from llmzip.model.identity import model_identity
 
 VERSION = 1
 UNKNOWN = "unknown"
@@ -23,6 +24,8 @@ class Variant:
     dtype: str
     file: str
     eps: str
+    data: tuple[str, ...] = ()
+    """The files beside it that hold weights of it."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,14 @@ class ModelRecord:
     start_token: int = 0
     variants: tuple[Variant, ...] = ()
     sha256: dict[str, str] = field(default_factory=dict)
+
+    def model_sha256(self, variant: Variant) -> str | None:
+        """The SHA-256 that a variant must have, its files of weights included, where those of all its files are known."""
+        onnx, data = self.sha256.get(variant.file), {path: self.sha256.get(path) for path in variant.data}
+        if onnx is None:
+            return None
+        known = {path.rpartition("/")[2]: each for path, each in data.items() if each is not None}
+        return model_identity(onnx, known) if len(known) == len(data) else None
 
     def variant(self, dtype: str | None = None) -> Variant:
         """The variant of that name; without a name `exact`, else `q4f16`, else the first. Raises `UsageError` when there is none."""
@@ -81,7 +92,15 @@ def _record(entry: dict[str, Any]) -> ModelRecord:
 
 def _variant(entry: dict[str, Any]) -> Variant:
     _text(entry, "activation")
-    return Variant(_text(entry, "dtype"), _path(entry, "file"), _text(entry, "eps"))
+    file, data = _path(entry, "file"), entry.get("data", [])
+    if not isinstance(data, list):
+        raise _wrong("data", data, "a list of paths")
+    paths = [_path({"data": each}, "data") for each in data]
+    for path in paths:
+        if path.rpartition("/")[0] != file.rpartition("/")[0]:
+            raise ValueError(f"{path!r} does not lie beside {file}")
+    _check_different("data", paths)
+    return Variant(_text(entry, "dtype"), file, _text(entry, "eps"), tuple(paths))
 
 
 def _text(entry: dict[str, Any], name: str) -> str:

@@ -27,12 +27,17 @@ def read_verified(path: Path, expected: str | None) -> tuple[bytes, str]:
     except OSError as error:
         raise IoError.reading(path, error) from error
     found = sha256(content)
+    check_sha256(path, found, expected)
+    return content, found
+
+
+def check_sha256(what: object, found: str, expected: str | None) -> None:
+    """Raise `IntegrityError` when the SHA-256 of `what` is not the expected one; None expects nothing."""
     if expected is not None and found != expected.lower():
         raise IntegrityError(
-            f"{path} has SHA-256 {found}, expected is {expected.lower()}",
+            f"{what} has SHA-256 {found}, expected is {expected.lower()}",
             "get the file again from the source that the manifest names, or use the model that belongs to this hash",
         )
-    return content, found
 
 
 def default_model_dir() -> Path:

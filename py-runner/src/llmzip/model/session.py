@@ -16,7 +16,8 @@ import onnxruntime
 from llmzip.errors import LlmzipError, ModelError, UnsupportedError, UsageError, VocabularyError
 from llmzip.model.context import MAX_LANES
 from llmzip.model.exactness import RULES_VERSION, Exactness
-from llmzip.model.graph import BatchPolicy, GraphView, graph_exactness, has_external_data, opset_and_ops, tensor_info
+from llmzip.model.graph import BatchPolicy, GraphView, graph_exactness, opset_and_ops, tensor_info
+from llmzip.model.model_files import ModelFiles
 from llmzip.model.provider import CPU, check_provider, open_session
 from llmzip.model.signature import IDS, LOGITS, MASK, POSITIONS, read_signature
 from llmzip.model.source import Ids, Logits
@@ -72,21 +73,21 @@ def _ort_value(array: npt.NDArray[Any]) -> onnxruntime.OrtValue:
 
 
 class Session:
-    """A graph from the content of a model file and of its `config.json`; a `LogitsSource`.
+    """A graph from the content of a model's files and of its `config.json`; a `LogitsSource`.
 
     Raises `ModelError` when the graph cannot be driven, `VocabularyError` when its vocabulary is not `config.json`'s,
     `UsageError` for settings that are none, `UnsupportedError` for a provider that cannot be used, or that ONNX Runtime gave nothing to do,
     and for a batch that the graph does not take.
     """
 
-    def __init__(self, content: bytes, config: dict[str, Any], settings: SessionOptions) -> None:
+    def __init__(self, files: ModelFiles, config: dict[str, Any], settings: SessionOptions) -> None:
         self.settings = settings
-        self._session = self._open(content, settings)
+        self._session = self._open(files, settings)
         self._inputs = [tensor_info(each) for each in self._session.get_inputs()]
         self._outputs = [tensor_info(each) for each in self._session.get_outputs()]
         self.signature = signature = read_signature(self._inputs, self._outputs, config)
         self.max_batch = _max_batch(settings.batch, signature.batch_policy)
-        self.exactness = graph_exactness(content)
+        self.exactness = graph_exactness(files.onnx)
         self.vocab_size = signature.vocab_size
         self.logits_type = signature.logits_type
         self._fetches = [LOGITS, *(cache.present for cache in signature.caches)]
@@ -162,7 +163,7 @@ class Session:
         return rows
 
     @staticmethod
-    def _open(content: bytes, settings: SessionOptions) -> onnxruntime.InferenceSession:
+    def _open(files: ModelFiles, settings: SessionOptions) -> onnxruntime.InferenceSession:
         if not 1 <= settings.threads <= MAX_THREADS:
             raise UsageError(
                 f"{settings.threads} threads are not 1 to {MAX_THREADS}", "give as many as the machine has cores"
@@ -178,11 +179,7 @@ class Session:
                 f"there is no graph optimization {settings.graph_optimization!r}",
                 f"use one of {', '.join(GRAPH_OPTIMIZATION)}",
             )
-        if has_external_data(content):
-            raise UnsupportedError(
-                "the model keeps weights in other files, which this runner does not load",
-                "use a model that is one file: its SHA-256 covers all that it holds",
-            )
+        files.check()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = settings.threads
         options.inter_op_num_threads = 1
@@ -192,7 +189,11 @@ class Session:
         # Several runners share the machine: a thread that waits must not spin.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            return open_session(content, options, settings.provider)
+            if files.data:
+                # The runtime takes weights from these bytes, under these names, and looks for no file.
+                names, contents = list(files.data), list(files.data.values())
+                options.add_external_initializers_from_files_in_memory(names, contents, list(map(len, contents)))
+            return open_session(files.onnx, options, settings.provider)
         except LlmzipError:
             raise
         except Exception as error:

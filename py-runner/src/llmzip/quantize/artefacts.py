@@ -23,7 +23,7 @@ from llmzip.files import output_file
 from llmzip.model.provenance import MANIFEST
 
 from .errors import CheckpointError
-from .external import split_weights
+from .external import data_file_names, split_weights
 from .flavours import EXACT, FLAVOURS, Flavour, serialised
 from .manifest import HEAD, FileEntry, Origin, entry, is_name, with_entry
 
@@ -80,6 +80,11 @@ class StagedModel:
             path.write_bytes(content)
         return path
 
+    def data_files(self) -> dict[str, list[str]]:
+        """The names of the files of weights of each flavour that has any."""
+        made = {flavour.name: self._chunks.get(flavour.file_name, 0) for flavour in self.flavours}
+        return {name: data_file_names(f"model_{name}.onnx", count) for name, count in made.items() if count}
+
     def _create(self, name: str) -> BinaryIO:
         return (self.folder / "onnx" / name).open("xb")
 
@@ -114,7 +119,7 @@ def model_folder(
         staged.add_file(CONFIG, _json(config))
         _copy_tokenizer(tokenizer, staging)
         yield staged
-        lines = entry(out.name, origin, _in_order(staged.flavours), _files(staging, weights))
+        lines = entry(out.name, origin, _in_order(staged.flavours), _files(staging, weights), staged.data_files())
         text = with_entry(_manifest_text(manifest), out.name, lines)
         refuse_existing(out, overwrite=overwrite)
         with _replacing(staging, out), output_file(manifest, overwrite=True) as file:

@@ -5,7 +5,7 @@ Entries of other models keep every byte, comments too: a manifest is a file that
 
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -54,19 +54,30 @@ class FileEntry:
     source_sha256: str | None = None
 
 
-def entry(name: str, origin: Origin, flavours: Iterable[Flavour], files: Iterable[FileEntry]) -> str:
-    """The lines of one model, whose folder has its name. `activation` says which class of agreement to expect."""
+def entry(
+    name: str,
+    origin: Origin,
+    flavours: Iterable[Flavour],
+    files: Iterable[FileEntry],
+    data: Mapping[str, Sequence[str]] | None = None,
+) -> str:
+    """The lines of one model, whose folder has its name. `activation` says which class of agreement to expect.
+
+    `data` names the files of weights, in the folder `onnx`, of each flavour that has any.
+    """
     model = {"name": name, "folder": name, "source": origin.source, "revision": origin.revision}
     model |= {"licence": origin.licence, "tokenizer": "tokenizer.json"}
     policy = {"window": origin.window, "overlap": origin.overlap, "start_token": origin.start_token}
     tables = [_table("model", {**model, **policy})]
-    return "\n".join([*tables, *map(variant_lines, flavours), *map(file_lines, files)])
+    variants = [variant_lines(flavour, (data or {}).get(flavour.name, ())) for flavour in flavours]
+    return "\n".join([*tables, *variants, *map(file_lines, files)])
 
 
-def variant_lines(flavour: Flavour) -> str:
-    """The lines of one graph."""
-    values = {"dtype": flavour.name, "file": f"onnx/{flavour.file_name}", "activation": flavour.agreement}
-    return _table("model.variant", {**values, "eps": flavour.eps})
+def variant_lines(flavour: Flavour, data: Sequence[str] = ()) -> str:
+    """The lines of one graph; `data` are its files of weights, in the folder `onnx`."""
+    values = {"dtype": flavour.name, "file": f"onnx/{flavour.file_name}"}
+    beside = [f"onnx/{name}" for name in data] or None
+    return _table("model.variant", {**values, "data": beside, "activation": flavour.agreement, "eps": flavour.eps})
 
 
 def file_lines(file: FileEntry) -> str:
@@ -122,7 +133,7 @@ def _models(text: str, *, version: bool = True) -> dict[str, Any]:
         raise IntegrityError(f"the manifest cannot be read: {error!r}", "correct it, or restore it") from error
 
 
-def _table(name: str, values: Mapping[str, str | int | None]) -> str:
-    # What JSON writes of a string or a whole number is TOML too.
+def _table(name: str, values: Mapping[str, str | int | list[str] | None]) -> str:
+    # What JSON writes of a string, a whole number or a list of strings is TOML too.
     lines = [f"{key} = {json.dumps(value)}" for key, value in values.items() if value is not None]
     return "\n".join([f"[[{name}]]", *lines]) + "\n"

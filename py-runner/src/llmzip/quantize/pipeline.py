@@ -70,6 +70,7 @@ class _Report:
     variants: dict[str, Any] = field(default_factory=dict)
     scales: dict[str, Any] = field(default_factory=dict)
     runtimes: dict[str, Any] = field(default_factory=dict)
+    bounds: dict[str, float] = field(default_factory=dict)
 
 
 def quantize_checkpoint(source: CheckpointFolder, request: Request, talk: Talk) -> dict[str, Any]:
@@ -172,6 +173,7 @@ class _Steps:
         if self._baseline is not None:
             measured = self._measure(name, path)
             self._report.plotted[name] = measured
+            self._report.bounds[name] = self._request.bounds.largest_kl(measured)
             self._request.bounds.hold_quantized(name, measured)
 
     def _runtimes(self, name: str, path: Path) -> None:
@@ -245,7 +247,7 @@ class _Steps:
                 "text": {"name": text.name, "sha256": text.sha256, "bytes": text.size, "tokens": tokens},
                 "bounds": {
                     "float_export": {"largest_log_prob_difference": request.bounds.float_difference},
-                    "variants": {"mean_kl_bits": request.bounds.mean_kl},
+                    "variants": {name: {"mean_kl_bits": each} for name, each in report.bounds.items()},
                 },
                 "graphs": report.variants,
                 **({"choices_of_scales": report.scales} if report.scales else {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from llmzip.quantize.errors import QuantizeError
@@ -14,8 +15,14 @@ FLOAT_DIFFERENCE = 2e-4
 Both add the same numbers in another order: at most 3e-6 measured on random models of ten families. A wrong position, mask or window gives
 whole units, a cap of scores that is left out 3e-4 on the smallest of models.
 """
-MEAN_KL = 0.25
-"""Mean KL divergence of a quantised graph from the baseline, in bits, unless the command says another."""
+NOISE = 0.75
+"""Largest error of a quantised graph in parts of the spread of the baseline's log-probs (`Measured.noise`): the part that holds for flat
+models, which hardly prefer any token. In bits a graph that has lost all they know would still be near them.
+"""
+MOST_KL = 0.5
+"""Largest mean KL divergence from the baseline, in bits, however sharp that is: so much longer a token's code becomes on average."""
+LEAST_KL = 0.01
+"""A mean KL, in bits, that is always allowed: what rounding leaves where log-probs do not differ at all."""
 
 
 class BoundError(QuantizeError):
@@ -24,9 +31,11 @@ class BoundError(QuantizeError):
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a graph is held to: `mean_kl` in bits for quantised ones, `float_difference` in nats for float exports."""
+    """What a graph is held to: quantised ones to `mean_kl` in bits, or without it to NOISE and MOST_KL; float exports to `float_difference`
+    in nats.
+    """
 
-    mean_kl: float = MEAN_KL
+    mean_kl: float | None = None
     float_difference: float = FLOAT_DIFFERENCE
 
     def hold_float(self, measured: Measured) -> None:
@@ -39,11 +48,17 @@ class Bounds:
                 "try another --exporter",
             )
 
+    def largest_kl(self, measured: Measured) -> float:
+        """The largest mean KL that is allowed, in bits."""
+        if self.mean_kl is not None:
+            return self.mean_kl
+        return max(LEAST_KL, min(MOST_KL, NOISE * float(measured.spread.mean()) / (2 * math.log(2))))
+
     def hold_quantized(self, name: str, measured: Measured) -> None:
         """Raise BoundError when quantising has changed too much."""
-        mean = float(measured.kl.mean())
-        if not mean <= self.mean_kl:
+        mean, largest = float(measured.kl.mean()), self.largest_kl(measured)
+        if not mean <= largest:
             raise BoundError(
-                f"{name} is {mean:.3g} bits of mean KL from the checkpoint, more than {self.mean_kl:g}",
+                f"{name} is {mean:.3g} bits of mean KL from the checkpoint, more than {largest:.3g}",
                 "use smaller groups or more bits, or allow more with --max-kl",
             )

@@ -29,16 +29,28 @@ class LayerError:
 
 @dataclass(frozen=True)
 class Measured:
-    """A graph beside the baseline. Bits and KL are in bits, differences of log-probs in nats; arrays have a value per position."""
+    """A graph beside the baseline. Bits and KL are in bits, differences of log-probs in nats; arrays have a value per position.
+
+    `spread` is the variance of the baseline's log-probs, in squared nats, each counted by its probability: how much there is to tell.
+    """
 
     baseline_bits: float
     bits: float
     tokens: int
     kl: Floats
+    spread: Floats
     difference: Floats
     token_difference: Floats
     same_top: Floats
     layers: tuple[LayerError, ...] = field(default=())
+
+    @property
+    def noise(self) -> float:
+        """The error in parts of the spread. Where log-probs err by little, KL is half the variance of their errors: so it is that variance
+        over the spread. 0 where all is equal, about 2 for a graph that has nothing to do with the baseline but is as sharp.
+        """
+        error, spread = 2 * math.log(2) * float(self.kl.mean()), float(self.spread.mean())
+        return error / spread if spread > 0 else math.inf if error > 0 else 0.0
 
     def summary(self, text_bytes: int) -> dict[str, Any]:
         """The figures of the report; `text_bytes` is the length of the text that the tokens are."""
@@ -47,6 +59,7 @@ class Measured:
             "bits_per_token": {"baseline": self.baseline_bits / self.tokens, "graph": self.bits / self.tokens},
             "bits_per_byte": {"baseline": self.baseline_bits / text_bytes, "graph": self.bits / text_bytes},
             "kl_bits": {"mean": float(self.kl.mean()), "max": float(self.kl.max())},
+            "noise": {"kl_over_spread": self.noise, "spread_nats2": float(self.spread.mean())},
             "same_most_likely_token": float(self.same_top.mean()),
             "largest_log_prob_difference": {
                 "of_any_token": float(self.difference[worst]),
@@ -65,7 +78,7 @@ class Measured:
 
 def measure(driver: Driver, baseline: Baseline) -> Measured:
     """Run the graph on the baseline's windows. Raises QuantizeError when it fails."""
-    columns: dict[str, list[Floats]] = {"kl": [], "difference": [], "token": [], "top": []}
+    columns: dict[str, list[Floats]] = {"kl": [], "spread": [], "difference": [], "token": [], "top": []}
     bits = [0.0, 0.0]
     layers = _Layers(driver)
     for index, ids in enumerate(baseline.windows):
@@ -77,7 +90,7 @@ def measure(driver: Driver, baseline: Baseline) -> Measured:
         layers.add(caches, baseline, index)
     joined = {name: np.concatenate(parts) for name, parts in columns.items()}
     tokens = sum(len(ids) - 1 for ids in baseline.windows)
-    columns_of = (joined["kl"], joined["difference"], joined["token"], joined["top"])
+    columns_of = (joined["kl"], joined["spread"], joined["difference"], joined["token"], joined["top"])
     return Measured(bits[1], bits[0], tokens, *columns_of, layers.errors())
 
 
@@ -86,7 +99,10 @@ def _compare(
 ) -> None:
     found, wanted = log_softmax(ours), log_softmax(theirs)
     gap = wanted - found
-    columns["kl"].append((np.exp(wanted) * gap).sum(axis=-1) / math.log(2))
+    probabilities = np.exp(wanted)
+    columns["kl"].append((probabilities * gap).sum(axis=-1) / math.log(2))
+    mean = (probabilities * wanted).sum(axis=-1, keepdims=True)
+    columns["spread"].append((probabilities * np.square(wanted - mean)).sum(axis=-1))
     columns["difference"].append(np.abs(gap).max(axis=-1))
     columns["top"].append((found.argmax(axis=-1) == wanted.argmax(axis=-1)).astype(np.float64))
     rows = np.arange(len(targets))

@@ -37,6 +37,7 @@ const OPERATIONS: [&str; 9] = [
     "bye",
 ];
 const MARKER: &[u8] = b"FAKE";
+const BELL: u8 = 7;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Fault {
@@ -52,6 +53,12 @@ enum Fault {
     WrongCoded,
     /// The sequence has another token.
     WrongToken,
+    /// A text with a next line (U+0085) has another first token.
+    MisreadsNextLine,
+    /// The bell (U+0007) does not come back from its token.
+    ForgetsBell,
+    /// The same, and its containers lose it too.
+    LosesBell,
     /// The logits file is cut short.
     ShortFile,
     /// The logits file is not written.
@@ -387,6 +394,9 @@ impl Fake {
         if self.fault == Fault::WrongBytes {
             plain.push(b'!');
         }
+        if self.fault == Fault::LosesBell {
+            plain.retain(|&byte| byte != BELL);
+        }
         if self.fault == Fault::PipedPlain {
             let made = std::process::Command::new("mkfifo").arg(&request.output_file).status();
             made.map_err(|source| Error::io("make", &request.output_file, &source))?;
@@ -452,11 +462,19 @@ impl Handler for Fake {
                 if let (Fault::WrongToken, Some(id)) = (self.fault, ids.last_mut()) {
                     *id += 1;
                 }
+                if let (Fault::MisreadsNextLine, true, Some(id)) =
+                    (self.fault, request.text.contains('\u{85}'), ids.first_mut())
+                {
+                    *id = (*id + 1) % VOCAB_SIZE;
+                }
                 done(TokenizeResult { ids })
             }
             "detokenize" => {
                 let request: Detokenize = parse(params)?;
-                let bytes: Vec<u8> = request.ids.iter().map(|id| id.to_le_bytes()[0]).collect();
+                let mut bytes: Vec<u8> = request.ids.iter().map(|id| id.to_le_bytes()[0]).collect();
+                if matches!(self.fault, Fault::ForgetsBell | Fault::LosesBell) {
+                    bytes.retain(|&byte| byte != BELL);
+                }
                 done(DetokenizeResult {
                     text: String::from_utf8_lossy(&bytes).into_owned(),
                 })

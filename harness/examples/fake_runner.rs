@@ -37,6 +37,7 @@ const OPERATIONS: [&str; 9] = [
     "bye",
 ];
 const MARKER: &[u8] = b"FAKE";
+const BELL: u8 = 7;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Fault {
@@ -52,6 +53,12 @@ enum Fault {
     WrongCoded,
     /// The sequence has another token.
     WrongToken,
+    /// A text with a next line (U+0085) has another first token.
+    MisreadsNextLine,
+    /// The bell (U+0007) does not come back from its token.
+    ForgetsBell,
+    /// The same, and its containers lose it too.
+    LosesBell,
     /// The logits file is cut short.
     ShortFile,
     /// The logits file is not written.
@@ -70,6 +77,24 @@ enum Fault {
     WrongShape,
     /// Says that it loaded another model.
     LiesAboutHash,
+    /// Says that another provider runs it.
+    OtherProvider,
+    /// Says that it has other threads.
+    OtherThreads,
+    /// `inspect` says that another provider runs it.
+    ViewOfProvider,
+    /// `inspect` has an operation more often.
+    ViewOfOps,
+    /// `inspect` has another operation set.
+    ViewOfOpset,
+    /// `inspect` has another name for a symbolic dimension.
+    ViewOfDims,
+    /// `inspect` has another type of an element.
+    ViewOfTypes,
+    /// `inspect` leaves out an output.
+    ViewOfOutputs,
+    /// `inspect` has another batch policy.
+    ViewOfBatch,
     /// Refuses the model's hash.
     Refuses,
     /// Answers `hello` as if it had been interrupted.
@@ -209,15 +234,43 @@ impl Fake {
     }
 
     fn fingerprint(&self) -> Fingerprint {
+        let (provider, threads) = match self.fault {
+            Fault::OtherProvider => ("cuda", 1),
+            Fault::OtherThreads => ("cpu", 7),
+            _ => ("cpu", 1),
+        };
         Fingerprint {
             language: "fake".to_owned(),
             runtime: Some("arithmetic".to_owned()),
             runtime_version: Some(self.arguments.runtime_version.clone()),
-            provider: Some("cpu".to_owned()),
-            threads: Some(1),
+            provider: Some(provider.to_owned()),
+            threads: Some(threads),
             graph_optimization: Some(GraphOptimization::All),
             ..Fingerprint::default()
         }
+    }
+
+    fn view(&self) -> Value {
+        let mut view = json!({
+            "inputs": [{"name": "input_ids", "type": "int64", "shape": ["batch", "sequence"]}],
+            "outputs": [{"name": "logits", "type": "float32", "shape": ["batch", "sequence", VOCAB_SIZE]}],
+            "opset": {"": 21},
+            "ops": {"Add": 1},
+            "batch_policy": {"batch": "dynamic", "reason": "dimension 0 is symbolic everywhere"},
+            "exactness": {"exact": self.arguments.exact, "reason": "a fake has no graph"},
+            "provider": "cpu",
+        });
+        match self.fault {
+            Fault::ViewOfProvider => view["provider"] = json!("cuda"),
+            Fault::ViewOfOps => view["ops"]["Add"] = json!(2),
+            Fault::ViewOfOpset => view["opset"][""] = json!(20),
+            Fault::ViewOfDims => view["inputs"][0]["shape"][1] = json!("length"),
+            Fault::ViewOfTypes => view["inputs"][0]["type"] = json!("int32"),
+            Fault::ViewOfOutputs => view["outputs"] = json!([]),
+            Fault::ViewOfBatch => view["batch_policy"]["batch"] = json!("static"),
+            _ => {}
+        }
+        view
     }
 
     fn load(&self, request: Load) -> Result<RawOutcome> {
@@ -341,6 +394,9 @@ impl Fake {
         if self.fault == Fault::WrongBytes {
             plain.push(b'!');
         }
+        if self.fault == Fault::LosesBell {
+            plain.retain(|&byte| byte != BELL);
+        }
         if self.fault == Fault::PipedPlain {
             let made = std::process::Command::new("mkfifo").arg(&request.output_file).status();
             made.map_err(|source| Error::io("make", &request.output_file, &source))?;
@@ -399,26 +455,26 @@ impl Handler for Fake {
                 fingerprint: self.fingerprint(),
             }),
             "load" => self.load(parse(params)?),
-            "inspect" => done(json!({
-                "inputs": [{"name": "input_ids", "type": "int64", "shape": ["batch", "sequence"]}],
-                "outputs": [{"name": "logits", "type": "float32", "shape": ["batch", "sequence", VOCAB_SIZE]}],
-                "opset": {"": 21},
-                "ops": {"Add": 1},
-                "batch_policy": {"batch": "dynamic", "reason": "dimension 0 is symbolic everywhere"},
-                "exactness": {"exact": self.arguments.exact, "reason": "a fake has no graph"},
-                "provider": "cpu",
-            })),
+            "inspect" => done(self.view()),
             "tokenize" => {
                 let request: Tokenize = parse(params)?;
                 let mut ids: Vec<u32> = request.text.bytes().map(u32::from).collect();
                 if let (Fault::WrongToken, Some(id)) = (self.fault, ids.last_mut()) {
                     *id += 1;
                 }
+                if let (Fault::MisreadsNextLine, true, Some(id)) =
+                    (self.fault, request.text.contains('\u{85}'), ids.first_mut())
+                {
+                    *id = (*id + 1) % VOCAB_SIZE;
+                }
                 done(TokenizeResult { ids })
             }
             "detokenize" => {
                 let request: Detokenize = parse(params)?;
-                let bytes: Vec<u8> = request.ids.iter().map(|id| id.to_le_bytes()[0]).collect();
+                let mut bytes: Vec<u8> = request.ids.iter().map(|id| id.to_le_bytes()[0]).collect();
+                if matches!(self.fault, Fault::ForgetsBell | Fault::LosesBell) {
+                    bytes.retain(|&byte| byte != BELL);
+                }
                 done(DetokenizeResult {
                     text: String::from_utf8_lossy(&bytes).into_owned(),
                 })

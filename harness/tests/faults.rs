@@ -188,6 +188,59 @@ fn runners_that_do_not_agree_whether_a_graph_is_exact_fail_a_check() {
 }
 
 #[test]
+fn a_view_that_lies_fails_a_check_that_names_the_part() {
+    for (fault, part) in [
+        ("view-of-ops", "ops"),
+        ("view-of-opset", "opset"),
+        ("view-of-dims", "inputs"),
+        ("view-of-types", "inputs"),
+        ("view-of-outputs", "outputs"),
+        ("view-of-batch", "batch policy"),
+    ] {
+        let report = check(
+            fault,
+            &Expected {
+                exit_code: 1,
+                checks: 1,
+                ..NOTHING
+            },
+        );
+        let failed = report.checks.iter().find(|check| !check.ok).unwrap();
+        assert_eq!((failed.runner.as_str(), failed.name.as_str()), ("faulty", "graph view"));
+        assert_eq!(failed.detail, format!("{part} differ from left's view"), "{fault}");
+    }
+}
+
+#[test]
+fn a_runner_that_does_not_compute_as_it_was_asked_is_broken() {
+    for (fault, request, what) in [
+        ("other-provider", "load", "provider cpu, and says that it uses cuda"),
+        ("other-threads", "load", "threads 1, and says that it uses 7"),
+        (
+            "view-of-provider",
+            "inspect",
+            "provider cpu, and says that it uses cuda",
+        ),
+    ] {
+        let failures: &[_] = if request == "load" {
+            &[(ErrorCode::Runner, "load")]
+        } else {
+            &[(ErrorCode::Runner, "inspect")]
+        };
+        let report = check(
+            fault,
+            &Expected {
+                exit_code: 5,
+                failures,
+                ..NOTHING
+            },
+        );
+        let message = &report.failures[0].error.message;
+        assert!(message.contains(what), "{message}");
+    }
+}
+
+#[test]
 fn other_tokens_are_no_pair_but_a_failed_check() {
     // The text does not come back from other tokens either.
     let report = check(

@@ -63,6 +63,10 @@ impl Clone {
         std::fs::read_to_string(self.folder.path().join("models/manifest.toml")).unwrap()
     }
 
+    fn write_manifest(&self, text: &str) {
+        std::fs::write(self.folder.path().join("models/manifest.toml"), text).unwrap();
+    }
+
     /// `models` with these words.
     fn command(&self, words: &[&str]) -> Command {
         let mut command = command(&[&["models"], words].concat());
@@ -257,6 +261,19 @@ fn a_server_s_faults_end_in_the_right_file_or_a_clear_error() {
             &[DropsAfter(100_000), Page],
             Fails(4, "an HTML page", 2),
         ),
+        (
+            "a packed file",
+            &[Status(200, "Content-Encoding: gzip\r\n")],
+            Fails(3, "packed (Content-Encoding: gzip)", 1),
+        ),
+        (
+            "a packed part",
+            &[
+                DropsAfter(100_000),
+                Status(206, "Content-Encoding: identity, br\r\nETag: \"br\"\r\n"),
+            ],
+            Fails(3, "packed (Content-Encoding: br)", 2),
+        ),
         ("silence", &[Silent], Fails(3, "the server fell silent", 2)),
         (
             "silence in the middle",
@@ -292,6 +309,16 @@ fn a_server_s_faults_end_in_the_right_file_or_a_clear_error() {
             Fails(3, "the server answers 204", 1),
         ),
         ("a redirect", &[to(&again), Honest], Right(2)),
+        (
+            "a redirect to a file beside it",
+            &[to("model_q4f16.onnx"), Honest],
+            Right(2),
+        ),
+        (
+            "a redirect up and down again",
+            &[to("../onnx/./model_q4f16.onnx?a=b"), Status(404, "")],
+            Fails(3, "the server answers 404", 2),
+        ),
         (
             "redirects in a circle",
             &[to(&again)],
@@ -453,6 +480,13 @@ fn a_token_that_is_none_is_refused_and_not_shown() {
     assert!(!ended.stderr.contains("secret"));
 }
 
+/// What a fetch that was broken off leaves.
+fn begin(clone: &Clone) {
+    std::fs::create_dir_all(clone.graph().parent().unwrap()).unwrap();
+    std::fs::write(clone.beside(".partial"), &right()[..1000]).unwrap();
+    std::fs::write(clone.beside(".partial.etag"), "\"right\"").unwrap();
+}
+
 /// The folder where the hub's programs keep the model's snapshot.
 fn snapshot(clone: &Clone) -> PathBuf {
     let models = clone.folder.path().join("home/hub/models--owner--name");
@@ -482,9 +516,11 @@ fn the_hub_s_cache_is_used_when_it_is_right() {
     }
     #[cfg(not(unix))]
     std::fs::write(&cached, right()).unwrap();
+    begin(&clone);
     offline(&clone).check(0, "taken from the hub's cache");
     assert!(clone.is_there());
     assert!(!clone.graph().is_symlink(), "the cache may go");
+    assert_eq!(names(clone.graph().parent().unwrap()), ["model_q4f16.onnx"]);
 
     let clone = Clone::of_known();
     std::fs::write(snapshot(&clone).join("model_q4f16.onnx"), vec![7; right().len()]).unwrap();
@@ -555,6 +591,82 @@ fn an_unknown_file_is_never_made_of_two() {
     }
 }
 
+#[test]
+fn a_packed_answer_is_never_taken_for_the_file() {
+    for encoding in [
+        "Content-Encoding: gzip\r\n",
+        "Content-Encoding: identity\r\nContent-Encoding: X-Mine\r\n",
+        "Content-Encoding: \u{e9}\r\n",
+    ] {
+        let clone = Clone::new("sha256 = \"unknown\"\n");
+        let before = clone.manifest();
+        let server = serve(&[Step::Status(200, encoding)]);
+        clone
+            .fetch_from(&server, &["--accept-unknown"])
+            .check(3, "the server sends the file packed");
+        assert!(names(clone.graph().parent().unwrap()).is_empty(), "nothing is left");
+        assert_eq!(clone.manifest(), before);
+        assert_eq!(server.seen()[0].header("Accept-Encoding"), Some("identity"));
+    }
+}
+
+#[test]
+fn of_an_unknown_file_only_what_has_the_same_etag_is_used() {
+    let bytes = right();
+    let part = "Content-Range: bytes 1000-399999/400000\r\n";
+    for (name, partial, etag, steps, ranges) in [
+        (
+            "a whole file of no ETag",
+            vec![7; bytes.len()],
+            None,
+            vec![Step::Honest],
+            vec![None],
+        ),
+        (
+            "a whole file of a weak ETag",
+            vec![7; bytes.len()],
+            Some("W/\"right\""),
+            vec![Step::Honest],
+            vec![None],
+        ),
+        (
+            "a part, and an answer of no ETag",
+            bytes[..1000].to_vec(),
+            Some("\"right\""),
+            vec![Step::Status(206, part), Step::Honest],
+            vec![Some("bytes=1000-"), None],
+        ),
+        (
+            "a part, and an answer of the same ETag",
+            bytes[..1000].to_vec(),
+            Some("\"right\""),
+            vec![Step::Honest],
+            vec![Some("bytes=1000-")],
+        ),
+        (
+            "a whole file of an ETag",
+            bytes.clone(),
+            Some("\"right\""),
+            vec![Step::Honest],
+            vec![],
+        ),
+    ] {
+        let (clone, server) = (Clone::new("bytes = 400000\nsha256 = \"unknown\"\n"), serve(&steps));
+        std::fs::create_dir_all(clone.graph().parent().unwrap()).unwrap();
+        std::fs::write(clone.beside(".partial"), partial).unwrap();
+        if let Some(etag) = etag {
+            std::fs::write(clone.beside(".partial.etag"), etag).unwrap();
+        }
+        clone
+            .fetch_from(&server, &["--accept-unknown"])
+            .check(0, "now recorded");
+        assert!(clone.is_there(), "{name}");
+        let seen = server.seen();
+        let asked: Vec<_> = seen.iter().map(|seen| seen.header("Range")).collect();
+        assert_eq!(asked, ranges, "{name}");
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn an_interrupted_fetch_leaves_what_the_next_goes_on_with() {
@@ -608,8 +720,10 @@ fn a_folder_is_imported_when_its_files_are_right() {
         assert!(!clone.is_there());
         assert!(names(clone.graph().parent().unwrap()).is_empty(), "nothing is left");
         put(&clone, path, &right());
+        begin(&clone);
         import(&clone, &[]).check(0, "taken, 400000 bytes");
         assert!(clone.is_there());
+        assert_eq!(names(clone.graph().parent().unwrap()), ["model_q4f16.onnx"]);
         let own = clone.folder.path().join("models/small");
         clone
             .run(&["import", "small", own.to_str().unwrap()])
@@ -621,6 +735,141 @@ fn a_folder_is_imported_when_its_files_are_right() {
     import(&clone, &[]).check(3, "left out");
     import(&clone, &["--accept-unknown"]).check(0, "now recorded");
     assert!(clone.is_there() && clone.manifest().contains(&Hash::of(&right()).to_string()));
+}
+
+#[test]
+fn an_import_goes_on_after_a_wrong_file_and_names_every_one() {
+    let clone = Clone::of_known();
+    let hash = Hash::of(b"abc");
+    let more: String = ["a", "b", "c"]
+        .iter()
+        .map(|name| format!("\n[[model.file]]\npath = \"{name}.json\"\nbytes = 3\nsha256 = \"{hash}\"\n"))
+        .collect();
+    let (head, graph) = clone
+        .manifest()
+        .split_once("[[model.file]]")
+        .map(|(a, b)| (a.to_owned(), b.to_owned()))
+        .unwrap();
+    // The graph is the last, behind all that is wrong.
+    clone.write_manifest(&format!("{head}{more}\n[[model.file]]{graph}"));
+    let from = clone.folder.path().join("from");
+    std::fs::create_dir_all(from.join("onnx")).unwrap();
+    for (name, bytes) in [
+        ("a.json", &b"abd"[..]),
+        ("b.json", b"abc"),
+        ("c.json", b"version https://git-lfs"),
+        (GRAPH, &right()),
+    ] {
+        std::fs::write(from.join(name), bytes).unwrap();
+    }
+    let ended = clone.run(&["import", "small", from.to_str().unwrap(), "--quiet"]);
+    ended.check(4, "2 files are not the manifest's");
+    for part in [
+        "a.json has the SHA-256",
+        "c.json has 23 bytes",
+        "git lfs pull",
+        "damaged or another one",
+    ] {
+        assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+    }
+    assert!(ended.stdout.is_empty() && clone.is_there());
+    assert_eq!(names(&clone.folder.path().join("models/small")), ["b.json", "onnx"]);
+}
+
+#[test]
+fn no_file_is_taken_whose_hash_cannot_be_recorded() {
+    let clone = Clone::new("");
+    let entry = format!("[[model.file]]\npath = \"{GRAPH}\"\n");
+    let known = Hash::of(b"abc");
+    let files = format!(
+        "file = [{{ path = 'a', bytes = 3, sha256 = '{known}' }}, {{ path = '{GRAPH}' }}]\n\n[[model.variant]]"
+    );
+    let inline = clone
+        .manifest()
+        .replace(&entry, "")
+        .replace("[[model.variant]]", &files);
+    clone.write_manifest(&inline);
+    let from = clone.folder.path().join("from");
+    std::fs::create_dir_all(from.join("onnx")).unwrap();
+    std::fs::write(from.join("a"), "abc").unwrap();
+    std::fs::write(from.join(GRAPH), right()).unwrap();
+    let server = serve(&[Step::Honest]);
+    for ended in [
+        clone.run(&["import", "small", from.to_str().unwrap(), "--accept-unknown"]),
+        clone.fetch_from(&server, &["--accept-unknown"]),
+    ] {
+        ended.check(3, "cannot be recorded");
+        assert!(ended.stderr.contains("[[model.file]]"), "{}", ended.stderr);
+        assert!(server.seen().is_empty() && !clone.folder.path().join("models/small").exists());
+    }
+    assert_eq!(clone.manifest(), inline);
+}
+
+#[test]
+fn the_data_of_a_variant_is_what_the_manifest_says() {
+    let clone = Clone::of_known();
+    let graph = format!("file = \"{GRAPH}\"\n");
+    let with_data = clone
+        .manifest()
+        .replace(&graph, &format!("{graph}data = [\"onnx/weights.bin\"]\n"));
+    clone.write_manifest(&with_data);
+    let (data, bytes) = (b"weights", right());
+    let server = Server::start(&[(GRAPH, &bytes), ("onnx/weights.bin", data)], &[Step::Honest]);
+    clone
+        .fetch_from(&server, &[])
+        .check(3, "needs onnx/weights.bin, of which the manifest has no entry");
+    assert!(server.seen().is_empty() && !clone.is_there());
+    let hash = Hash::of(data);
+    let entry = |path: &str| format!("\n[[model.file]]\npath = \"{path}\"\nbytes = 7\nsha256 = \"{hash}\"\n");
+    // A name that begins as the graph's does not make it the graph's.
+    let other = entry(&format!("{GRAPH}_data"));
+    clone.write_manifest(&format!("{with_data}{}{other}", entry("onnx/weights.bin")));
+    clone.fetch_from(&server, &[]).check(0, "");
+    assert_eq!(
+        names(clone.graph().parent().unwrap()),
+        ["model_q4f16.onnx", "weights.bin"]
+    );
+    for words in [&["verify"][..], &["verify", "small"]] {
+        clone.run(words).check(0, "");
+    }
+    std::fs::remove_file(clone.graph().with_file_name("weights.bin")).unwrap();
+    for words in [&["verify"][..], &["verify", "small"]] {
+        clone.run(words).check(3, "no variant of small is complete");
+    }
+}
+
+#[test]
+fn a_model_without_variants_is_judged_by_its_files() {
+    let clone = Clone::of_known();
+    let (head, rest) = clone
+        .manifest()
+        .split_once("[[model.variant]]")
+        .map(|(head, rest)| (head.to_owned(), rest.to_owned()))
+        .unwrap();
+    let files = rest.split_once("[[model.file]]").unwrap().1;
+    let more = format!(
+        "[[model.file]]\npath = \"config.json\"\nbytes = 3\nsha256 = \"{}\"\n",
+        Hash::of(b"abc")
+    );
+    clone.write_manifest(&format!("{head}[[model.file]]{files}\n{more}"));
+    let bytes = right();
+    let server = Server::start(&[(GRAPH, &bytes), ("config.json", b"abc")], &[Step::Honest]);
+    clone.fetch_from(&server, &[]).check(0, "");
+    let listed = |word: &str| {
+        let ended = clone.run(&["list"]);
+        let text = String::from_utf8(ended.stdout).unwrap();
+        assert!(text.contains("small") && text.contains(word), "{text}");
+    };
+    listed("present");
+    for (remove, code, said) in [(None, 0, ""), (Some("config.json"), 3, "a file of small is missing")] {
+        if let Some(path) = remove {
+            std::fs::remove_file(clone.folder.path().join("models/small").join(path)).unwrap();
+        }
+        for words in [&["verify"][..], &["verify", "small"]] {
+            clone.run(words).check(code, said);
+        }
+    }
+    listed("missing");
 }
 
 #[test]
@@ -696,7 +945,7 @@ fn a_model_that_was_fetched_runs() {
     clone
         .run(&["verify", "small"])
         .check(3, "no variant of small is complete");
-    clone.run(&["verify"]).check(0, "");
+    clone.run(&["verify"]).check(3, "no variant of small is complete");
 }
 
 #[test]

@@ -16,11 +16,11 @@ const VOCAB_SIZE = 40;
 suite('feeding', () => {
   /**
    * @param {string} what
-   * @param {{ policy: ContextPolicy, plan: Plan, ids: number[], allowsBatch?: boolean, calls: string[] }} example
+   * @param {{ policy: ContextPolicy, plan: Plan, ids: number[], maxBatch?: number, calls: string[] }} example
    */
-  const check = (what, { policy, plan, ids, allowsBatch = true, calls }) =>
+  const check = (what, { policy, plan, ids, maxBatch = Number.POSITIVE_INFINITY, calls }) =>
     test(what, async () => {
-      const source = new SyntheticSource({ vocabSize: VOCAB_SIZE, allowsBatch });
+      const source = new SyntheticSource({ vocabSize: VOCAB_SIZE, maxBatch });
       const seen = [];
       for await (const { index } of rowsOfKnownTokens(source, policy, plan, Uint32Array.from(ids))) seen.push(index);
       assert.deepEqual(source.calls, calls);
@@ -83,7 +83,7 @@ suite('feeding', () => {
     policy,
     plan: { lanes: 2, chunk: 2 },
     ids: [10, 11, 12, 20, 21],
-    allowsBatch: false,
+    maxBatch: 1,
     calls: ['reset 1', 'feed 9 10', 'feed 11', 'reset 1', 'feed 9 20'],
   });
   check('no more lanes than tokens', {
@@ -102,20 +102,20 @@ suite('rows', () => {
       chunk: fc.integer({ min: 1, max: 9 }),
       window: fc.integer({ min: 2, max: 12 }),
       part: fc.nat(),
-      allowsBatch: fc.boolean(),
+      maxBatch: fc.constantFrom(Number.POSITIVE_INFINITY, 1, 2),
     })
-    .map(({ ids, lanes, chunk, window, part, allowsBatch }) => ({
+    .map(({ ids, lanes, chunk, window, part, maxBatch }) => ({
       ids: Uint32Array.from(ids),
       lanes: Math.min(lanes, ids.length),
       chunk,
       policy: { startToken: 3, window, overlap: part % window },
-      allowsBatch,
+      maxBatch,
     }));
 
   test('are the same in chunks, and for a reader', async () => {
     await fc.assert(
-      fc.asyncProperty(cases, async ({ ids, lanes, chunk, policy, allowsBatch }) => {
-        const source = new SyntheticSource({ vocabSize: VOCAB_SIZE, allowsBatch });
+      fc.asyncProperty(cases, async ({ ids, lanes, chunk, policy, maxBatch }) => {
+        const source = new SyntheticSource({ vocabSize: VOCAB_SIZE, maxBatch });
         const single = await gather(rowsOfKnownTokens(source, policy, { lanes, chunk: 1 }, ids));
         assert.deepEqual(await gather(rowsOfKnownTokens(source, policy, { lanes, chunk }, ids)), single);
 

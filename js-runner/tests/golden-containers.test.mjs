@@ -25,9 +25,9 @@ class GoldenSource {
   /** @type {number[]} */
   #lanes = [];
 
-  /** @param {boolean} allowsBatch */
-  constructor(allowsBatch) {
-    this.allowsBatch = allowsBatch;
+  /** @param {number} maxBatch */
+  constructor(maxBatch) {
+    this.maxBatch = maxBatch;
   }
 
   /** @param {number} batch */
@@ -86,10 +86,10 @@ const toyTokenizer = {
 suite('golden containers', () => {
   assert.ok(containers.length > 0, 'golden/codec/vectors.json has no containers');
   for (const vector of containers) {
-    for (const allowsBatch of [true, false]) {
-      test(`${vector.name}, ${allowsBatch ? 'in a batch' : 'lane by lane'}`, async () => {
+    for (const maxBatch of [Number.POSITIVE_INFINITY, 1, 2]) {
+      test(`${vector.name}, ${maxBatch} lanes at once`, async () => {
         const model = {
-          source: new GoldenSource(allowsBatch),
+          source: new GoldenSource(maxBatch),
           tokenizer: toyTokenizer,
           modelSha256: vector.model_sha256,
           tokenizerSha256: vector.tokenizer_sha256,

@@ -128,7 +128,12 @@ suite('small graphs', () => {
   refuses('an input that nobody feeds', { graph: { ignoredInputs: ['token_type_ids'] } }, ModelError, /token_type_ids/);
   refuses('weights in another folder', { graph: { tableFile: '../weights' } }, ModelError, /not beside the model file/);
   refuses('a batch fixed at 4', { graph: { batch: 4 } }, ModelError, /batches of 4 only/);
-  refuses('a fixed number of tokens', { graph: { sequence: 3 } }, ModelError, /takes 3 ids at once/);
+  refuses(
+    'a fixed number of tokens',
+    { graph: { sequence: 3 } },
+    ModelError,
+    /the sequence dimension of input_ids is fixed at 3/,
+  );
   refuses('a cache without an output', { graph: { hasPresent: false } }, ModelError, /present\.0\.key/);
   refuses(
     'an open head dimension that nothing gives',
@@ -249,6 +254,9 @@ suite('files', () => {
     const { folder } = writeModelFolder(temporaryFolder(context));
     for (const threads of [0, 1025]) {
       await rejects(loadModel(folder, MODEL_FILE, { ...DEFAULT_SETTINGS, threads }), UsageError, /threads are not/);
+    }
+    for (const batch of [0, 257]) {
+      await rejects(loadModel(folder, MODEL_FILE, { ...DEFAULT_SETTINGS, batch }), UsageError, /a batch of \d+ lanes/);
     }
     await rejects(loadModel(folder, MODEL_FILE, { ...DEFAULT_SETTINGS, provider: 'tpu' }), UnsupportedError, /tpu/);
     await rejects(

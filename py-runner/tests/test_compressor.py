@@ -85,7 +85,7 @@ def test_any_bytes_come_back_from_any_reader_within_eps(
     container, _ = pack(plain, how)
     bound = Eps.parse(eps).value
     for noise in (0.0, bound, -bound):
-        assert unpack(container, synthetic_model(noise, allows_batch=data.draw(st.booleans()))) == plain
+        assert unpack(container, synthetic_model(noise, max_batch=data.draw(st.sampled_from([None, 1, 2])))) == plain
 
 
 @pytest.mark.parametrize("lanes", [1, 3, 6])
@@ -128,8 +128,8 @@ def test_one_text_run_is_not_listed() -> None:
 
 def test_equal_logits_give_equal_bytes() -> None:
     batched, _ = pack(MIXED, settings(lanes=4))
-    for allows_batch, exact in ((False, True), (True, False), (False, False)):
-        model = synthetic_model(allows_batch=allows_batch, exact=exact)
+    for max_batch, exact in ((1, True), (2, True), (None, False), (1, False)):
+        model = synthetic_model(max_batch=max_batch, exact=exact)
         assert pack(MIXED, settings(lanes=4), model)[0] == batched
 
 

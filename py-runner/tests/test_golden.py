@@ -148,11 +148,11 @@ def test_lanes(vector: Any) -> None:
     assert decode_lane(bytes.fromhex(vector["stream"]), np.array(rows), grid, vector["block"]) == ids
 
 
-@pytest.mark.parametrize("allows_batch", [True, False])
+@pytest.mark.parametrize("max_batch", [None, 1, 2])
 @pytest.mark.parametrize("vector", golden.vectors("containers"), ids=name)
-def test_containers(vector: Any, allows_batch: bool) -> None:
+def test_containers(vector: Any, max_batch: int | None) -> None:
     model = LanguageModel(
-        golden.SyntheticModel(allows_batch),
+        golden.SyntheticModel(max_batch),
         golden.ToyTokenizer(),
         vector["model_sha256"],
         vector["tokenizer_sha256"],

@@ -43,12 +43,12 @@ def test_ids_outside_the_vocabulary() -> None:
 
 
 @pytest.mark.parametrize("plan", [Plan(1, 1), Plan(1, 4), Plan(3, 1), Plan(3, 4), Plan(17, 1)], ids=str)
-@pytest.mark.parametrize("allows_batch", [True, False])
+@pytest.mark.parametrize("max_batch", [None, 1, 2])
 @pytest.mark.parametrize("logits_type", ["float32", "float16"])
 def test_files_hold_the_bits_in_the_order_of_the_ids(
-    tmp_path: Path, plan: Plan, allows_batch: bool, logits_type: str
+    tmp_path: Path, plan: Plan, max_batch: int | None, logits_type: str
 ) -> None:
-    source = SyntheticSource(V, allows_batch=allows_batch, logits_type=logits_type)
+    source = SyntheticSource(V, max_batch=max_batch, logits_type=logits_type)
     files = [tmp_path / name for name in ("logits", "coded", "rows")]
     told: list[tuple[int, int]] = []
     write_log_probs(source, POLICY, plan, IDS, files[0], files[1], files[2], lambda *at: told.append(at))

@@ -54,7 +54,7 @@ impl Reader {
                 return Err(Error::new(ErrorCode::Usage, message).with_hint("leave it out with --only"));
             }
         }
-        let load = self.answer(&Load {
+        let request = Load {
             model_dir: target.model_dir.clone(),
             model_file: target.model_file.clone(),
             model_sha256: target.model_sha256.clone(),
@@ -62,8 +62,9 @@ impl Reader {
             threads: 1,
             provider: "cpu".to_owned(),
             graph_optimization: GraphOptimization::All,
-        })?;
-        check_load(self.runner.name(), target, &load)
+        };
+        let load = self.answer(&request)?;
+        check_load(self.runner.name(), &request, &load)
     }
 
     /// What it makes of a text.

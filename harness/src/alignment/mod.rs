@@ -116,7 +116,7 @@ pub fn run(
             ErrorCode::Usage,
             "fewer than two runners take part, so nothing can be compared",
         )
-        .with_hint("name more with --only, or install what the others need: see `llmzip doctor`"));
+        .with_hint("name more with --only, or install what the others need: see `cargo run -- doctor`"));
     }
     findings.runners = readers.iter().map(|reader| reader.name().to_owned()).collect();
     let mut texts = corpus::texts();

@@ -16,6 +16,7 @@ pub use self::models::{ModelsArguments, ModelsCommand, ModelsFetchArguments, Mod
 pub use self::timeouts::TimeoutArguments;
 pub use self::tokenizers::TokenizersArguments;
 use crate::compressor::CompressOptions;
+use crate::model::provider::{CPU, PROVIDERS};
 use crate::setup::EMULATED_CPUS;
 
 /// Compresses with a language model, and proves that every runtime decodes what any other wrote.
@@ -77,9 +78,32 @@ pub struct ModelArguments {
     /// A model of models/manifest.toml, or a folder; unless given that of LLMZIP_MODEL, else tiny, or the one that a container names.
     #[arg(long, value_name = "NAME|DIR")]
     pub model: Option<String>,
+    /// How it is computed.
+    #[command(flatten)]
+    pub compute: ComputeArguments,
+}
+
+/// How many lanes are fed at once.
+#[derive(Debug, Args)]
+pub struct BatchArguments {
+    /// The most lanes that are fed at once, at most 256; all where the graph allows it, else one, unless given.
+    #[arg(long, value_name = "COUNT")]
+    pub batch: Option<usize>,
+}
+
+/// How a graph is computed.
+#[derive(Debug, Args)]
+pub struct ComputeArguments {
     /// Threads inside an operator.
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: u32,
+    /// The execution provider of ONNX Runtime.
+    #[arg(long, value_name = "NAME", default_value = CPU, value_parser = provider_names(), hide_possible_values = true)]
+    pub provider: String,
+}
+
+fn provider_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(PROVIDERS.map(|provider| provider.name))
 }
 
 /// Which graph of a model.
@@ -127,6 +151,9 @@ pub struct CompressArguments {
     /// Which graph of the model.
     #[command(flatten)]
     pub variant: VariantArguments,
+    /// How many lanes are fed at once.
+    #[command(flatten)]
+    pub batch: BatchArguments,
     /// Lanes that decode side by side, at most 256.
     #[arg(long, value_name = "COUNT", default_value_t = 1)]
     pub lanes: usize,
@@ -147,6 +174,9 @@ pub struct DecompressArguments {
     /// Which model, and how it is run.
     #[command(flatten)]
     pub model: ModelArguments,
+    /// How many lanes are fed at once.
+    #[command(flatten)]
+    pub batch: BatchArguments,
 }
 
 /// Arguments of `inspect`.
@@ -172,6 +202,9 @@ pub struct SmokeArguments {
     /// The model's variant; exact, else q4f16, else the first, unless given.
     #[arg(long, value_name = "NAME")]
     pub variant: Option<String>,
+    /// How the runner is told to compute.
+    #[command(flatten)]
+    pub compute: ComputeArguments,
     /// How long a runner is waited for.
     #[command(flatten)]
     pub timeouts: TimeoutArguments,
@@ -214,9 +247,9 @@ pub struct ConformArguments {
     /// Also round-trip 100 KB of text.
     #[arg(long)]
     pub thorough: bool,
-    /// Threads inside an operator.
-    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub threads: u32,
+    /// How a runner is told to compute.
+    #[command(flatten)]
+    pub compute: ComputeArguments,
     /// How far ONNX Runtime may rewrite the graph.
     #[arg(long, value_name = "LEVEL", default_value = "all", value_parser = ["disabled", "basic", "extended", "all"])]
     pub graph_optimization: String,

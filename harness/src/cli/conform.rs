@@ -59,7 +59,8 @@ fn settings(arguments: &ConformArguments, layout: &Layout) -> Result<Settings> {
     let settings = Settings {
         sequence_tokens: arguments.tokens,
         required: runners::required(arguments),
-        threads: arguments.threads,
+        threads: arguments.compute.threads,
+        provider: arguments.compute.provider.clone(),
         graph_optimization: match arguments.graph_optimization.as_str() {
             "disabled" => GraphOptimization::Disabled,
             "basic" => GraphOptimization::Basic,

@@ -32,6 +32,12 @@ fn check(arguments: &GoldenCheckArguments, layout: &Layout, output: &Output) -> 
     };
     // Goldens that cannot be used are told before any environment is made or runner started.
     let goldens = Goldens::read(&layout.golden().join(&arguments.model), &arguments.model, &settings)?;
+    // How this machine computes is its own; what is allowed then follows from the fingerprints.
+    let settings = Settings {
+        threads: arguments.compute.threads,
+        provider: arguments.compute.provider.clone(),
+        ..settings
+    };
     let members = runners::named(
         &arguments.runner,
         layout,

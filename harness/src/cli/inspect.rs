@@ -12,7 +12,7 @@ use crate::{Error, ErrorCode, Result};
 
 /// Prints it.
 pub fn run(arguments: &InspectArguments, output: &Output) -> Result<u8> {
-    let source = ModelSource::new(&arguments.model)?;
+    let source = ModelSource::new(&arguments.model, None)?;
     let choice = source.choose(&arguments.variant)?;
     let view = source.load(&choice, &arguments.variant, output)?.session.view()?;
     let text = if arguments.json {

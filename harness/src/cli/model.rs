@@ -21,17 +21,19 @@ pub struct ModelSource<'a> {
     layout: Layout,
     models: Models,
     arguments: &'a ModelArguments,
+    batch: Option<usize>,
 }
 
 impl<'a> ModelSource<'a> {
-    /// Finds the project and reads its manifest.
-    pub fn new(arguments: &'a ModelArguments) -> Result<Self> {
+    /// Finds the project and reads its manifest; `batch` is the most lanes that are to be fed at once.
+    pub fn new(arguments: &'a ModelArguments, batch: Option<usize>) -> Result<Self> {
         let layout = Layout::find()?;
         let models = Models::of_manifest(&layout.manifest())?;
         Ok(Self {
             layout,
             models,
             arguments,
+            batch,
         })
     }
 
@@ -119,7 +121,9 @@ impl<'a> ModelSource<'a> {
         let library = setup::find_onnxruntime(&self.layout)?;
         Ok(LoadOptions {
             session: SessionOptions {
-                threads: self.arguments.threads,
+                threads: self.arguments.compute.threads,
+                provider: self.arguments.compute.provider.clone(),
+                batch: self.batch,
                 ..SessionOptions::default()
             },
             ..LoadOptions::new(&library, choice)

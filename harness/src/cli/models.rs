@@ -98,9 +98,14 @@ fn run_verify(catalogue: &Catalogue, name: Option<&str>, output: &Output) -> Res
     };
     let incomplete = models
         .iter()
-        .find(|model| name.is_some() && model.state() == State::Missing)
+        .find(|model| model.state() == State::Missing)
         .map(|model| {
-            let message = format!("no variant of {} is complete", model.record.name);
+            let name = &model.record.name;
+            let message = if model.record.variants.is_empty() {
+                format!("a file of {name} is missing")
+            } else {
+                format!("no variant of {name} is complete")
+            };
             Error::new(ErrorCode::Setup, message).with_hint(way_to(model))
         });
     let bar = TransferBar::new(output);
@@ -167,7 +172,7 @@ impl<'a> ModelRow<'a> {
         let variants = record.variants.iter().map(|variant| VariantRow {
             dtype: &variant.dtype,
             file: &variant.file,
-            state: model.variant_state(&variant.file),
+            state: model.variant_state(variant),
         });
         let files = model.files().into_iter().map(|file| FileRow {
             state: file.state(),
@@ -215,6 +220,15 @@ fn table(rows: &[ModelRow<'_>]) -> String {
                 printable(variant.dtype),
                 variant.state.name().to_owned(),
                 bytes.map_or("unknown".to_owned(), |bytes| bytes.to_string()),
+                printable(row.licence),
+            ]);
+        }
+        if row.variants.is_empty() {
+            lines.push([
+                printable(row.name),
+                "none".to_owned(),
+                row.state.name().to_owned(),
+                "unknown".to_owned(),
                 printable(row.licence),
             ]);
         }

@@ -11,7 +11,7 @@ use crate::report::terminal::printable;
 use crate::runner::Runner as _;
 use crate::runner::process::{CommandSpec, ProcessRunner};
 use crate::setup::Layout;
-use crate::smoke::{self, Verdict};
+use crate::smoke::{self, Compute, Verdict};
 use crate::{Error, ErrorCode, Result};
 
 /// The runner's name in messages.
@@ -22,9 +22,13 @@ pub fn run(arguments: &SmokeArguments, output: &Output) -> Result<u8> {
     let command = command(&arguments.command)?;
     let models = Models::of_manifest(&Layout::find()?.manifest())?;
     let target = target(models.choose(&arguments.model, arguments.variant.as_deref())?)?;
+    let compute = Compute {
+        threads: arguments.compute.threads,
+        provider: arguments.compute.provider.clone(),
+    };
     let scratch = scratch_folder()?;
     let mut runner = ProcessRunner::start(NAME, &command, arguments.timeouts.timeouts()?)?;
-    let exit_code = smoke::run(&mut runner, &target, scratch.path(), &mut |name, verdict| {
+    let exit_code = smoke::run(&mut runner, &target, &compute, scratch.path(), &mut |name, verdict| {
         let state = match verdict {
             Verdict::Ok => "ok".to_owned(),
             Verdict::Skipped(reason) => format!("skipped: {reason}"),

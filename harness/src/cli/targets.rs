@@ -4,6 +4,7 @@ use crate::compare::Classes;
 use crate::conform::{Settings, Target, inputs};
 use crate::model::fingerprint::GraphOptimization;
 use crate::model::provenance::{ModelChoice, Models};
+use crate::model::provider::CPU;
 use crate::setup::Layout;
 use crate::{Error, ErrorCode, Result};
 
@@ -20,6 +21,7 @@ pub(super) fn standard_settings(targets: Vec<Target>, layout: &Layout, thorough:
         inputs: inputs::round_trip_inputs(&samples, thorough)?,
         required: Vec::new(),
         threads: 1,
+        provider: CPU.to_owned(),
         graph_optimization: GraphOptimization::All,
         frame_bytes: FRAME_BYTES,
         remarks: Vec::new(),

@@ -14,6 +14,8 @@ use crate::container::eps::Eps;
 use crate::container::reader::ContainerReader;
 use crate::files::{OutputFile, open_input};
 use crate::model::context::ContextPolicy;
+use crate::model::loaded::LoadedModel;
+use crate::model::signature::Batch;
 use crate::stdio::InterruptibleStdin;
 
 /// Stands for stdin and stdout.
@@ -25,7 +27,7 @@ pub fn compress(arguments: &CompressArguments, output: &Output) -> Result<u8> {
     let eps = arguments.eps.as_deref().map(str::parse::<Eps>).transpose()?;
     // The files first: a name that cannot be written to should not cost the loading of a model.
     let (input, container) = open(&arguments.files)?;
-    let source = ModelSource::new(&arguments.model)?;
+    let source = ModelSource::new(&arguments.model, arguments.batch.batch)?;
     let choice = source.choose(&arguments.variant)?;
     let settings = ArchiveSettings {
         lanes: arguments.lanes,
@@ -38,6 +40,7 @@ pub fn compress(arguments: &CompressArguments, output: &Output) -> Result<u8> {
         frame_bytes: arguments.frame_bytes,
     };
     let mut model = source.load(&choice, &arguments.variant, output)?;
+    warn_of_single_lanes(&model, output)?;
     let bar = FileBar::new(output);
     let summary = compress_with(&mut model, input, container, &settings, &mut |progress| {
         bar.show(progress)
@@ -60,7 +63,8 @@ pub fn compress(arguments: &CompressArguments, output: &Output) -> Result<u8> {
 pub fn decompress(arguments: &DecompressArguments, output: &Output) -> Result<u8> {
     let (input, plain) = open(&arguments.files)?;
     let container = ContainerReader::open(input)?;
-    let mut model = ModelSource::new(&arguments.model)?.load_for(container.preamble())?;
+    let mut model = ModelSource::new(&arguments.model, arguments.batch.batch)?.load_for(container.preamble())?;
+    warn_of_single_lanes(&model, output)?;
     let bar = FileBar::new(output);
     let summary = decompress_with(&mut model, container, plain, &mut |progress| bar.show(progress))?;
     drop(bar);
@@ -69,6 +73,18 @@ pub fn decompress(arguments: &DecompressArguments, output: &Output) -> Result<u8
         summary.plain_bytes, summary.plain_sha256
     ));
     Ok(0)
+}
+
+/// A graph that takes one lane at a time does what it should, but not as fast as lanes are meant to be.
+fn warn_of_single_lanes(model: &LoadedModel, output: &Output) -> Result<()> {
+    let policy = model.session.view()?.batch_policy;
+    if policy.batch == Batch::Static {
+        output.talk(&format!(
+            "warning: lanes run one after another, the graph takes no batch: {}",
+            policy.reason
+        ));
+    }
+    Ok(())
 }
 
 fn open(files: &FileArguments) -> Result<(Box<dyn Read>, OutputFile)> {

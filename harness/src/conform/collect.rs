@@ -11,7 +11,8 @@ use super::{Settings, Target, plans};
 use crate::compare::RowsFile;
 use crate::compare::rows::read_coded;
 use crate::runner::protocol::{
-    Compress, CompressResult, Detokenize, Inspect, InspectResult, Load, LoadResult, Logprobs, LogprobsResult, Tokenize,
+    Compress, CompressResult, Detokenize, GraphOptimization, Inspect, InspectResult, Load, LoadResult, Logprobs,
+    LogprobsResult, Tokenize,
 };
 use crate::{Error, ErrorCode, Result};
 
@@ -85,26 +86,35 @@ fn load(settings: &Settings, target: &Target, asking: &mut Asking<'_>, collected
         model_sha256: target.model_sha256.clone(),
         tokenizer_sha256: target.tokenizer_sha256.clone(),
         threads: settings.threads,
-        provider: "cpu".to_owned(),
+        provider: settings.provider.clone(),
         graph_optimization: settings.graph_optimization,
     };
     let Some(load) = asking.ask("load", &request) else {
         return false;
     };
-    if let Err(error) = check_load(asking.name(), target, &load) {
+    if let Err(error) = check_load(asking.name(), &request, &load) {
         asking.fail("load", error);
         return false;
     }
     collected.load = Some(load);
     collected.inspect = asking.ask("inspect", &Inspect {});
+    if let Some(view) = &collected.inspect
+        && view.provider != request.provider
+    {
+        let error = not_as_asked(asking.name(), "provider", &request.provider, &view.provider);
+        asking.fail("inspect", error);
+    }
     true
 }
 
-/// A runner that loads something else than it was told has no business in the comparison.
-pub fn check_load(runner: &str, target: &Target, load: &LoadResult) -> Result<()> {
+/// A runner that loads something else than it was told, or runs it otherwise, has no business in the comparison.
+///
+/// # Errors
+/// `integrity`, `vocabulary`, and `runner` for another provider, number of threads or graph optimisation than was asked for.
+pub fn check_load(runner: &str, request: &Load, load: &LoadResult) -> Result<()> {
     for (what, wanted, found) in [
-        ("model", &target.model_sha256, &load.model_sha256),
-        ("tokenizer", &target.tokenizer_sha256, &load.tokenizer_sha256),
+        ("model", &request.model_sha256, &load.model_sha256),
+        ("tokenizer", &request.tokenizer_sha256, &load.tokenizer_sha256),
     ] {
         if wanted != found {
             return Err(Error::new(
@@ -124,7 +134,36 @@ pub fn check_load(runner: &str, target: &Target, load: &LoadResult) -> Result<()
         )
         .with_hint("model and tokenizer do not belong together"));
     }
+    let used = &load.fingerprint;
+    let level = |level: GraphOptimization| format!("{level:?}").to_lowercase();
+    let settings = [
+        ("provider", Some(request.provider.clone()), used.provider.clone()),
+        (
+            "threads",
+            Some(request.threads.to_string()),
+            used.threads.map(|threads| threads.to_string()),
+        ),
+        (
+            "graph_optimization",
+            Some(level(request.graph_optimization)),
+            used.graph_optimization.map(level),
+        ),
+    ];
+    for (what, wanted, found) in settings {
+        if wanted != found {
+            let known = |value: Option<String>| value.unwrap_or_else(|| "unknown".to_owned());
+            return Err(not_as_asked(runner, what, &known(wanted), &known(found)));
+        }
+    }
     Ok(())
+}
+
+fn not_as_asked(runner: &str, what: &str, wanted: &str, found: &str) -> Error {
+    Error::new(
+        ErrorCode::Runner,
+        format!("{runner} was asked for the {what} {wanted}, and says that it uses {found}"),
+    )
+    .with_hint("a runner refuses what it cannot do, with the code `unsupported`")
 }
 
 fn predict(settings: &Settings, target: &Target, asking: &mut Asking<'_>, folder: &Path, collected: &mut Collected) {

@@ -44,6 +44,8 @@ pub struct Settings {
     pub required: Vec<String>,
     /// Threads inside an operator.
     pub threads: u32,
+    /// The execution provider.
+    pub provider: String,
     /// How far the runtime may rewrite the graph.
     pub graph_optimization: GraphOptimization,
     /// Plain bytes of a frame.

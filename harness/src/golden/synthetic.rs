@@ -95,8 +95,8 @@ impl LogitsSource for SyntheticModel {
         LogitsType::Float32
     }
 
-    fn allows_batch(&self) -> bool {
-        !self.one_lane_only
+    fn max_batch(&self) -> usize {
+        if self.one_lane_only { 1 } else { usize::MAX }
     }
 
     fn exactness(&self) -> Exactness {

@@ -156,8 +156,8 @@ impl LogitsSource for Failing {
         self.model.logits_type()
     }
 
-    fn allows_batch(&self) -> bool {
-        true
+    fn max_batch(&self) -> usize {
+        usize::MAX
     }
 
     fn reset(&mut self, batch: usize) -> Result<()> {

@@ -79,7 +79,7 @@ fn check_id(id: u32, vocab_size: usize) -> Result<()> {
 /// How known tokens are fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// Contiguous lanes that the tokens are cut into; a batch where the graph allows one. At least 1.
+    /// Contiguous lanes that the tokens are cut into; fed as many at once as the source takes. At least 1.
     pub lanes: usize,
     /// New inputs per pass, at most. At least 1.
     pub chunk: usize,
@@ -183,13 +183,13 @@ impl<'s, S: LogitsSource + ?Sized> Feeder<'s, S> {
     }
 }
 
-/// Which lanes are fed together: all where the source allows a batch, else each by itself.
-fn batches(lanes: usize, allows_batch: bool) -> Vec<Range<usize>> {
-    if allows_batch {
-        std::iter::once(0..lanes).collect()
-    } else {
-        (0..lanes).map(|lane| lane..lane + 1).collect()
-    }
+/// Which lanes are fed together: as many as the source takes at once, in order.
+fn batches(lanes: usize, max_batch: usize) -> Vec<Range<usize>> {
+    let size = max_batch.clamp(1, lanes.max(1));
+    (0..lanes)
+        .step_by(size)
+        .map(|start| start..lanes.min(start + size))
+        .collect()
 }
 
 /// How many lanes are longer than `index`; longer lanes come first.
@@ -198,8 +198,8 @@ fn lanes_beyond(lengths: &[usize], index: usize) -> usize {
 }
 
 /// Computes the row that predicts each of `tokens`, fed as `plan` says, and hands it to `on_row(lane, index, row)`; `index` counts
-/// within the lane (see [`lane_ranges`]). Within a lane rows come in order; lanes alternate chunk by chunk, or follow one another where
-/// the source allows no batch.
+/// within the lane (see [`lane_ranges`]). Within a lane rows come in order; lanes alternate chunk by chunk, and batches follow one another where
+/// the source takes fewer lanes at once.
 ///
 /// # Errors
 /// `vocabulary` when a token is not below the source's vocabulary size; those of the policy, the source and `on_row`.
@@ -221,7 +221,7 @@ where
         .map(|range| &tokens[range])
         .collect();
     let lengths: Vec<usize> = lanes.iter().map(|lane| lane.len()).collect();
-    let groups = batches(lanes.len(), source.allows_batch());
+    let groups = batches(lanes.len(), source.max_batch());
     let mut feeder = Feeder::new(source, policy)?;
     for group in groups {
         let (lanes, lengths) = (&lanes[group.clone()], &lengths[group.clone()]);
@@ -272,7 +272,7 @@ where
         .map(|range| range.len())
         .collect();
     let mut tokens: Vec<Vec<u32>> = vec![Vec::new(); lengths.len()];
-    let groups = batches(lengths.len(), source.allows_batch());
+    let groups = batches(lengths.len(), source.max_batch());
     let mut feeder = Feeder::new(source, policy)?;
     for group in groups {
         let lengths = &lengths[group.clone()];

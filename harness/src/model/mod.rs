@@ -11,6 +11,7 @@ pub mod loaded;
 pub mod model_files;
 mod passes;
 pub mod provenance;
+pub mod provider;
 pub mod runtime;
 pub mod session;
 pub mod signature;

@@ -1,10 +1,14 @@
-//! Owns the one ONNX Runtime library of the process: loading it from a given path, its version, its environment. It knows
-//! nothing of graphs.
+//! Owns the one ONNX Runtime library of the process: loading it from a given path, its version, its environment, and the questions to it
+//! that `ort` has no call for. It knows nothing of graphs.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::ptr;
 use std::sync::Mutex;
 
+use ort::AsPointer as _;
 use ort::environment::Environment;
+use ort::session::Session;
 
 use crate::{Error, ErrorCode, Result};
 
@@ -113,6 +117,43 @@ fn library_version(library: &Path) -> Result<String> {
     Ok(version.to_string_lossy().into_owned())
 }
 
+/// How many nodes of its graph a session gave each execution provider, by the provider's name in ONNX Runtime. The session must have been made
+/// with `session.record_ep_graph_assignment_info`. `ort` has no call for it.
+#[expect(unsafe_code, reason = "the runtime's tables are raw pointers")]
+pub(super) fn assigned_nodes(session: &Session) -> ort::Result<BTreeMap<String, usize>> {
+    let api = ort::api();
+    let (mut subgraphs, mut count) = (ptr::null(), 0);
+    // SAFETY: the session is alive, and the two are filled in by the call. The status is the call's own.
+    unsafe {
+        ort::Error::result_from_status((api.Session_GetEpGraphAssignmentInfo)(
+            session.ptr(),
+            &raw mut subgraphs,
+            &raw mut count,
+        ))
+    }?;
+    let mut nodes = BTreeMap::new();
+    for index in 0..count {
+        let (mut name, mut members, mut size) = (ptr::null(), ptr::null(), 0);
+        // SAFETY: the table has `count` entries and lives as long as the session, its names and members with it.
+        let subgraph = unsafe { *subgraphs.add(index) };
+        // SAFETY: as above; the name is NUL-terminated, and set where the call gave no error.
+        let name = unsafe {
+            ort::Error::result_from_status((api.EpAssignedSubgraph_GetEpName)(subgraph, &raw mut name))?;
+            std::ffi::CStr::from_ptr(name)
+        };
+        // SAFETY: as above.
+        unsafe {
+            ort::Error::result_from_status((api.EpAssignedSubgraph_GetNodes)(
+                subgraph,
+                &raw mut members,
+                &raw mut size,
+            ))
+        }?;
+        *nodes.entry(name.to_string_lossy().into_owned()).or_insert(0) += size;
+    }
+    Ok(nodes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,7 +163,7 @@ mod tests {
     fn one_library_serves_the_whole_process() {
         let Some(runtime) = runtime() else { return };
         let again = Runtime::open(runtime.library()).unwrap();
-        assert!(std::ptr::eq(runtime, again));
+        assert!(ptr::eq(runtime, again));
         let other = std::env::current_exe().unwrap();
         let error = Runtime::open(&other).unwrap_err();
         assert_eq!(error.code, ErrorCode::Setup);

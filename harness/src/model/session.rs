@@ -1,16 +1,19 @@
 //! Owns the driving of a decoder graph in ONNX Runtime: ids, masks, positions and cache in, logits out. It knows nothing of
 //! windows, lanes' contents or files.
 
+mod options;
 mod outlets;
 mod values;
 
 use std::sync::Arc;
 
 use half::f16;
+use ort::ep::ExecutionProviderDispatch;
 use ort::session::builder::{AutoDevicePolicy, GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
 use ort::value::DynValue;
 
+pub use self::options::SessionOptions;
 use self::outlets::tensors;
 use self::values::{extract, index_tensor, interleave};
 use super::cache::Cache;
@@ -20,50 +23,11 @@ use super::fingerprint::GraphOptimization;
 use super::graph::{GraphFacts, GraphView};
 use super::model_files::{DataFile, ModelFiles};
 use super::passes::{check_batch, check_ids, check_logits};
-use super::runtime::Runtime;
-use super::signature::{Batch, InputRole, OutputRole, Signature};
+use super::provider::Provider;
+use super::runtime::{Runtime, assigned_nodes};
+use super::signature::{InputRole, OutputRole, Signature};
 use super::source::{GraphSession, Logits, LogitsSource, LogitsType};
 use crate::{Error, ErrorCode, Result};
-
-/// How a session computes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionOptions {
-    /// Threads within one operation; at least 1.
-    pub threads: u32,
-    /// The execution provider; only `cpu` is known.
-    pub provider: String,
-    /// The graph optimisation level.
-    pub graph_optimization: GraphOptimization,
-}
-
-impl Default for SessionOptions {
-    fn default() -> Self {
-        Self {
-            threads: 1,
-            provider: "cpu".to_owned(),
-            graph_optimization: GraphOptimization::All,
-        }
-    }
-}
-
-impl SessionOptions {
-    /// The most threads that are started: more would only take memory.
-    pub const MAX_THREADS: u32 = 1024;
-
-    /// # Errors
-    /// `usage` for no threads or too many, `unsupported` for a provider that is not known.
-    pub(super) fn check(&self) -> Result<()> {
-        if !(1..=Self::MAX_THREADS).contains(&self.threads) {
-            let message = format!("{} threads are not 1 to {}", self.threads, Self::MAX_THREADS);
-            return Err(Error::new(ErrorCode::Usage, message).with_hint("give as many as the machine has cores"));
-        }
-        if self.provider == "cpu" {
-            return Ok(());
-        }
-        let message = format!("the execution provider {} is not available here", self.provider);
-        Err(Error::new(ErrorCode::Unsupported, message).with_hint("use the provider cpu"))
-    }
-}
 
 /// A decoder graph in ONNX Runtime, with its cache.
 #[derive(Debug)]
@@ -72,6 +36,7 @@ pub struct OrtSession {
     signature: Signature,
     facts: GraphFacts,
     provider: String,
+    max_batch: usize,
     vocab_size: usize,
     cache: Cache,
     logits: Option<PassLogits>,
@@ -92,27 +57,25 @@ impl OrtSession {
     /// Loads the graph whose files are `model`.
     ///
     /// # Errors
-    /// `unsupported` for another provider and for weights that are not in these files, `model` when the bytes are no ONNX model or not a decoder that can be driven,
+    /// `usage` for options outside their limits, `unsupported` for a provider that cannot be used, or that ONNX Runtime gave nothing to
+    /// do, for a batch that the graph does not take and for weights that are not in these files, `model` when the bytes are no ONNX model or not a
+    /// decoder that can be driven,
     /// `vocabulary` when its logits are of another width than `config` says.
     pub fn load(runtime: &Runtime, model: &ModelFiles, config: &ModelConfig, options: &SessionOptions) -> Result<Self> {
         options.check()?;
+        let provider = Provider::named(&options.provider)?;
         let facts = GraphFacts::parse(&model.onnx)?;
         model.check(&facts)?;
-        let session = builder(runtime, options)
-            .and_then(|builder| with_data(builder, &model.data))
-            .and_then(|mut builder| builder.commit_from_memory(&model.onnx))
-            .map_err(|error| load_failed(&error))?;
+        let session = open(runtime, model, provider, options)?;
         let signature = Signature::read(&tensors(session.inputs())?, &tensors(session.outputs())?, config)?;
-        if let Some(length) = signature.fixed_length.filter(|&length| length != 1) {
-            let message = format!("the graph takes {length} ids at once, neither one nor any number");
-            return Err(Error::new(ErrorCode::Model, message).with_hint("export it with a symbolic sequence dimension"));
-        }
+        let max_batch = options.max_batch(&signature.batch_policy)?;
         let cache = Cache::new(signature.caches.clone())?;
         Ok(Self {
             session,
             signature,
             facts,
             provider: options.provider.clone(),
+            max_batch,
             vocab_size: config.vocab_size,
             cache,
             logits: None,
@@ -207,8 +170,8 @@ impl LogitsSource for OrtSession {
         self.signature.logits_type
     }
 
-    fn allows_batch(&self) -> bool {
-        self.signature.batch_policy.batch == Batch::Dynamic
+    fn max_batch(&self) -> usize {
+        self.max_batch
     }
 
     fn exactness(&self) -> Exactness {
@@ -229,9 +192,10 @@ impl LogitsSource for OrtSession {
         check_ids(ids, self.cache.batch(), length, self.vocab_size)?;
         // The last pass's logits go before the next ones come, so that only one set is ever held.
         self.logits = None;
-        let logits = match self.signature.fixed_length {
-            Some(_) if length > 1 => self.feed_one_by_one(ids, length)?,
-            _ => PassLogits::Whole(self.run(ids, length)?),
+        let logits = if self.signature.one_by_one && length > 1 {
+            self.feed_one_by_one(ids, length)?
+        } else {
+            PassLogits::Whole(self.run(ids, length)?)
         };
         match (self.logits.insert(logits), self.signature.logits_type) {
             (PassLogits::Whole(value), LogitsType::Float32) => extract(value).map(Logits::F32),
@@ -241,6 +205,37 @@ impl LogitsSource for OrtSession {
         }
     }
 }
+
+/// Makes the session, and holds it to the provider that was asked for.
+fn open(runtime: &Runtime, model: &ModelFiles, provider: Provider, options: &SessionOptions) -> Result<Session> {
+    let registration = provider.registration()?;
+    let mut builder = builder(runtime, options)
+        .and_then(|builder| with_data(builder, &model.data))
+        .map_err(|error| load_failed(&error))?;
+    if provider.is_cpu() {
+        return builder
+            .commit_from_memory(&model.onnx)
+            .map_err(|error| load_failed(&error));
+    }
+    let session = open_recorded(builder, registration, &model.onnx).map_err(|error| provider.unusable(&error))?;
+    let nodes = assigned_nodes(&session).map_err(|error| provider.unusable(&error))?;
+    provider.check_took_part(&nodes)?;
+    Ok(session)
+}
+
+fn open_recorded(
+    builder: SessionBuilder,
+    registration: Vec<ExecutionProviderDispatch>,
+    model: &[u8],
+) -> ort::Result<Session> {
+    builder
+        .with_config_entry(RECORD_ASSIGNMENT, "1")?
+        .with_execution_providers(registration)?
+        .commit_from_memory(model)
+}
+
+/// Makes the session keep which provider was given which node.
+const RECORD_ASSIGNMENT: &str = "session.record_ep_graph_assignment_info";
 
 fn builder(runtime: &Runtime, options: &SessionOptions) -> ort::Result<SessionBuilder> {
     let level = match options.graph_optimization {

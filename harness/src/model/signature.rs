@@ -85,8 +85,8 @@ pub struct Signature {
     pub caches: Vec<CacheSlot>,
     /// The element type of the logits.
     pub logits_type: LogitsType,
-    /// How many new ids the graph takes per run, if that is fixed.
-    pub fixed_length: Option<usize>,
+    /// Whether a run takes one new id of a lane; else any number.
+    pub one_by_one: bool,
     /// Whether several lanes may be fed at once.
     pub batch_policy: BatchPolicy,
 }
@@ -118,8 +118,9 @@ impl Signature {
                 }
             });
         }
-        let ids = inputs.iter().find(|input| input.name == "input_ids");
-        let ids = ids.ok_or_else(|| undrivable("it has no input input_ids"))?;
+        if !inputs.iter().any(|input| input.name == "input_ids") {
+            return Err(undrivable("it has no input input_ids"));
+        }
         if caches.is_empty() {
             return Err(undrivable(&format!("it has no inputs {PAST}*, hence no cache")));
         }
@@ -130,7 +131,7 @@ impl Signature {
             inputs: roles,
             outputs: output_roles(outputs, &caches)?,
             logits_type: logits_type(logits)?,
-            fixed_length: fixed(ids.shape.get(1)),
+            one_by_one: one_by_one(inputs, logits)?,
             caches,
             batch_policy,
         })
@@ -164,6 +165,26 @@ pub fn batch_policy(inputs: &[TensorInfo], outputs: &[TensorInfo]) -> BatchPolic
             used.len()
         ),
     }
+}
+
+/// Ids are fed one by one where the sequence dimension of the ids, of the positions or of the logits is 1. The mask's cannot be fixed at all:
+/// it spans a past that grows.
+fn one_by_one(inputs: &[TensorInfo], logits: &TensorInfo) -> Result<bool> {
+    let mut one_by_one = false;
+    for tensor in inputs.iter().chain([logits]) {
+        let Some(size) = fixed(tensor.shape.get(1)) else {
+            continue;
+        };
+        match tensor.name.as_str() {
+            "input_ids" | "position_ids" | LOGITS if size == 1 => one_by_one = true,
+            "input_ids" | "position_ids" | LOGITS | "attention_mask" => {
+                let message = format!("the sequence dimension of {} is fixed at {size}", tensor.name);
+                return Err(undrivable(&message));
+            }
+            _ => {}
+        }
+    }
+    Ok(one_by_one)
 }
 
 fn check_batch(input: &TensorInfo) -> Result<()> {

@@ -97,8 +97,8 @@ pub trait LogitsSource {
     /// The element type of [`LogitsSource::feed`]'s logits.
     fn logits_type(&self) -> LogitsType;
 
-    /// Whether more than one lane may be fed at once.
-    fn allows_batch(&self) -> bool;
+    /// The most lanes that are fed at once, at least 1; `usize::MAX` where any number may be.
+    fn max_batch(&self) -> usize;
 
     /// Whether its logits are the same bits everywhere and in every plan. Not, unless it says so.
     fn exactness(&self) -> Exactness {

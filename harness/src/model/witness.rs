@@ -18,8 +18,9 @@ use super::graph::declarations::Declarations;
 use super::graph::{GraphFacts, GraphView};
 use super::model_files::ModelFiles;
 use super::passes::{check_batch, check_ids, check_kept, check_logits};
+use super::provider::Provider;
 use super::session::SessionOptions;
-use super::signature::{Batch, InputRole, OutputRole, Signature};
+use super::signature::{InputRole, OutputRole, Signature};
 use super::source::{GraphSession, Logits, LogitsSource, LogitsType};
 use crate::{Error, ErrorCode, Result};
 
@@ -40,6 +41,7 @@ pub struct RtenSession {
     facts: GraphFacts,
     exactness: Exactness,
     provider: String,
+    max_batch: usize,
     vocab_size: usize,
     /// In the order of the signature's caches.
     past: Vec<Past>,
@@ -56,6 +58,13 @@ impl RtenSession {
     /// bytes are no ONNX model or not a decoder that can be driven; `vocabulary` when its logits are of another width than `config` says.
     pub fn load(model: &ModelFiles, config: &ModelConfig, options: &SessionOptions) -> Result<Self> {
         options.check()?;
+        let provider = Provider::named(&options.provider)?;
+        if !provider.is_cpu() {
+            return Err(not_here(&format!(
+                "on the CPU, not by the execution provider {}",
+                provider.name
+            )));
+        }
         let facts = GraphFacts::parse(&model.onnx)?;
         let exactness = read_exactness(&facts.metadata, facts.ops.keys());
         if !exactness.exact {
@@ -64,11 +73,12 @@ impl RtenSession {
         model.check(&facts)?;
         let declarations = Declarations::of_model(&model.onnx)?;
         let signature = Signature::read(&declarations.inputs, &declarations.outputs, config)?;
-        if signature.fixed_length.is_some() || signature.logits_type != LogitsType::Float32 {
+        if signature.one_by_one || signature.logits_type != LogitsType::Float32 {
             return Err(not_here(
                 "with a symbolic sequence length and float32 logits, which this one has not",
             ));
         }
+        let max_batch = options.max_batch(&signature.batch_policy)?;
         let model = ModelOptions::with_all_ops()
             .enable_optimization(options.graph_optimization != GraphOptimization::Disabled)
             .load(lower_concats(&model.onnx)?)
@@ -93,6 +103,7 @@ impl RtenSession {
             facts,
             exactness,
             provider: options.provider.clone(),
+            max_batch,
             vocab_size: config.vocab_size,
             past: Vec::new(),
             batch: 0,
@@ -132,8 +143,8 @@ impl LogitsSource for RtenSession {
         self.signature.logits_type
     }
 
-    fn allows_batch(&self) -> bool {
-        self.signature.batch_policy.batch == Batch::Dynamic
+    fn max_batch(&self) -> usize {
+        self.max_batch
     }
 
     fn exactness(&self) -> Exactness {

@@ -96,12 +96,15 @@ pub fn redirected(url: &Uri, location: &str) -> Result<Uri, Fault> {
     let (scheme, authority) = scheme.zip(authority).ok_or_else(unusable)?;
     // Not the user and password: they were meant for the first address.
     let host = authority.as_str().rsplit('@').next().unwrap_or_default();
-    let absolute = if location.starts_with("//") {
-        format!("{scheme}:{location}")
-    } else if location.starts_with('/') {
-        format!("{scheme}://{host}{location}")
-    } else {
+    if location.is_empty() {
+        return Err(unusable());
+    }
+    let absolute = if has_scheme(location) {
         location.to_owned()
+    } else if location.starts_with("//") {
+        format!("{scheme}:{location}")
+    } else {
+        format!("{scheme}://{host}{}", beside(url.path(), location))
     };
     let target: Uri = absolute.parse().map_err(|_| unusable())?;
     let origin = Origin::of(&target).ok_or_else(unusable)?;
@@ -111,6 +114,39 @@ pub fn redirected(url: &Uri, location: &str) -> Result<Uri, Fault> {
         ));
     }
     Ok(target)
+}
+
+/// Whether a reference begins with a scheme, so that nothing of the address that it stands in counts.
+fn has_scheme(reference: &str) -> bool {
+    reference.split_once(':').is_some_and(|(scheme, _)| {
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+            && scheme
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+    })
+}
+
+/// The path and query that a reference without scheme and host leads to from the path `base`, as RFC 3986 has it in 5.2.
+fn beside(base: &str, reference: &str) -> String {
+    let (path, query) = reference.split_at(reference.find('?').unwrap_or(reference.len()));
+    let path = match path {
+        "" => base.to_owned(),
+        path if path.starts_with('/') => path.to_owned(),
+        path => format!("{}/{path}", base.rsplit_once('/').map_or("", |(folder, _)| folder)),
+    };
+    let mut parts = Vec::new();
+    for part in path.split('/').skip(1) {
+        match part {
+            "." => (),
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    // Of a folder, what remains is a folder too.
+    if path.ends_with("/.") || path.ends_with("/..") {
+        parts.push("");
+    }
+    format!("/{}{query}", parts.join("/"))
 }
 
 /// An address as it is shown: without user, password, query.
@@ -144,8 +180,34 @@ mod tests {
         check("https://a/x", "http://a/x", None);
         check("https://a/x", "ftp://a/x", None);
         check("https://a/x", "file:///etc/passwd", None);
-        check("https://a/x", "z", None);
         check("https://a/x", "", None);
+        check("https://a/x", "#f", None);
+        check("https://a/x", "mailto:z", None);
+        // RFC 3986, 5.4, with an address of ours.
+        let base = "http://a/b/c/d;p?q";
+        for (location, expected) in [
+            ("g", "http://a/b/c/g"),
+            ("./g", "http://a/b/c/g"),
+            ("g/", "http://a/b/c/g/"),
+            ("/g", "http://a/g"),
+            ("?y", "http://a/b/c/d;p?y"),
+            ("g?y", "http://a/b/c/g?y"),
+            ("g?y/../x", "http://a/b/c/g?y/../x"),
+            ("g?y=http://z", "http://a/b/c/g?y=http://z"),
+            (";x", "http://a/b/c/;x"),
+            (".", "http://a/b/c/"),
+            ("..", "http://a/b/"),
+            ("../g", "http://a/b/g"),
+            ("../..", "http://a/"),
+            ("../../../g", "http://a/g"),
+            ("/./g", "http://a/g"),
+            ("g.", "http://a/b/c/g."),
+            ("./g/.", "http://a/b/c/g/"),
+            ("g;x=1/../y", "http://a/b/c/y"),
+        ] {
+            check(base, location, Some(expected));
+        }
+        check("https://me:secret@a:8", "z", Some("https://a:8/z"));
     }
 
     #[test]

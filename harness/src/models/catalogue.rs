@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::model::provenance::Hash;
-use crate::model::provenance::manifest::{FileEntry, Manifest, ModelRecord};
+use crate::model::provenance::manifest::{FileEntry, Manifest, ModelRecord, Variant};
 use crate::{Error, ErrorCode, Result};
 
 /// A manifest and where it lies.
@@ -113,12 +113,17 @@ impl Catalogue {
 }
 
 impl ModelFiles {
-    /// The files that are meant; those of the default variant where nothing was named.
+    /// The files that are meant; where nothing was named, those of the default variant, or all of a model without variants.
     ///
     /// # Errors
-    /// `usage` for a variant or a file that the model does not have.
+    /// `usage` for a variant or a file that the model does not have; `setup` when the manifest has no entry of a file that a variant needs.
     pub fn wanted(&self, selection: &Selection) -> Result<Vec<WantedFile>> {
-        let graphs = self.graphs(selection)?;
+        let variants = self.variants(selection)?;
+        for variant in &variants {
+            self.check_entries(variant)?;
+        }
+        let is_nothing_named = selection.variants.is_empty() && selection.files.is_empty();
+        let all = selection.all || (is_nothing_named && self.record.variants.is_empty());
         let paths = self.record.files.iter().map(|file| file.path.as_str());
         if let Some(unknown) = selection
             .files
@@ -130,10 +135,9 @@ impl ModelFiles {
             return Err(Error::new(ErrorCode::Usage, message).with_hint(format!("its files are: {all}")));
         }
         let is_wanted = |file: &&FileEntry| {
-            selection.all
-                || selection.files.contains(&file.path)
-                || !is_weights(&file.path)
-                || graphs.iter().any(|graph| belongs_to(&file.path, graph))
+            all || selection.files.contains(&file.path)
+                || !self.is_weights(&file.path)
+                || variants.iter().any(|variant| belongs_to(&file.path, variant))
         };
         Ok(self
             .record
@@ -150,26 +154,51 @@ impl ModelFiles {
         self.record.files.iter().map(|file| self.at_its_place(file)).collect()
     }
 
-    /// The graphs of the variants that were named; else of the default one, unless files were named.
-    fn graphs(&self, selection: &Selection) -> Result<Vec<&str>> {
+    /// The variants that were named; else the default one, unless files were named.
+    fn variants(&self, selection: &Selection) -> Result<Vec<&Variant>> {
         let variants = &self.record.variants;
+        if selection.all {
+            return Ok(variants.iter().collect());
+        }
         if selection.variants.is_empty() {
             let default = selection
                 .files
                 .is_empty()
                 .then(|| self.record.default_variant())
                 .flatten();
-            return Ok(default.map(|variant| variant.file.as_str()).into_iter().collect());
+            return Ok(default.into_iter().collect());
         }
-        let graph = |name: &String| {
+        let of_name = |name: &String| {
             let found = variants.iter().find(|variant| variant.dtype == *name);
-            found.map(|variant| variant.file.as_str()).ok_or_else(|| {
+            found.ok_or_else(|| {
                 let known: Vec<&str> = variants.iter().map(|variant| variant.dtype.as_str()).collect();
                 let message = format!("the model {} has no variant {name}", self.record.name);
                 Error::new(ErrorCode::Usage, message).with_hint(format!("its variants are: {}", known.join(", ")))
             })
         };
-        selection.variants.iter().map(graph).collect()
+        selection.variants.iter().map(of_name).collect()
+    }
+
+    /// Sees that every file that a variant names has an entry, without which nothing could be fetched or held to anything.
+    fn check_entries(&self, variant: &Variant) -> Result<()> {
+        let has_entry = |path: &String| self.record.files.iter().any(|file| file.path == *path);
+        let Some(path) = files_of(variant).find(|path| !has_entry(path)) else {
+            return Ok(());
+        };
+        let (model, variant) = (&self.record.name, &variant.dtype);
+        Err(Error::new(
+            ErrorCode::Setup,
+            format!("the variant {variant} of {model} needs {path}, of which the manifest has no entry"),
+        )
+        .with_hint(format!(
+            "give it one in the manifest: a line [[model.file]], below it path = \"{path}\", its bytes and its sha256"
+        )))
+    }
+
+    /// Whether a file holds weights: a graph or what belongs to one, or a checkpoint. The rest is small, and needed with any of them.
+    fn is_weights(&self, path: &str) -> bool {
+        let of_variant = |variant: &Variant| belongs_to(path, variant);
+        path.contains(".onnx") || path.ends_with(".safetensors") || self.record.variants.iter().any(of_variant)
     }
 
     fn at_its_place(&self, file: &FileEntry) -> WantedFile {
@@ -183,21 +212,23 @@ impl ModelFiles {
 
     /// What there is of a variant: its graph's files, and what all variants need.
     #[must_use]
-    pub fn variant_state(&self, graph: &str) -> State {
-        let needed = |file: &WantedFile| !is_weights(&file.path) || belongs_to(&file.path, graph);
+    pub fn variant_state(&self, variant: &Variant) -> State {
+        let needed = |file: &WantedFile| !self.is_weights(&file.path) || belongs_to(&file.path, variant);
         let states = self.files().into_iter().filter(needed).map(|file| file.state());
-        let graph = State::of(&self.folder.join(graph), None);
-        worst(states.chain([graph]))
+        // Also those that the manifest has no entry of.
+        let own = files_of(variant).map(|path| State::of(&self.folder.join(path), None));
+        worst(states.chain(own))
     }
 
-    /// What there is of the model: damaged when any file is, present when a variant is.
+    /// What there is of the model: damaged when any file is, present when a variant is, or, where there are none, every file.
     #[must_use]
     pub fn state(&self) -> State {
-        if self.files().iter().any(|file| file.state() == State::Damaged) {
-            return State::Damaged;
+        let files = worst(self.files().iter().map(WantedFile::state));
+        if files == State::Damaged || self.record.variants.is_empty() {
+            return files;
         }
         let mut variants = self.record.variants.iter();
-        if variants.any(|variant| self.variant_state(&variant.file) == State::Present) {
+        if variants.any(|variant| self.variant_state(variant) == State::Present) {
             State::Present
         } else {
             State::Missing
@@ -232,14 +263,14 @@ fn worst(states: impl Iterator<Item = State>) -> State {
     states.max_by_key(rank).unwrap_or(State::Missing)
 }
 
-/// Whether a file holds weights: a graph or what belongs to one, or a checkpoint. The rest is small, and needed with any of them.
-fn is_weights(path: &str) -> bool {
-    path.contains(".onnx") || path.ends_with(".safetensors")
+/// A variant's graph, and the files with its weights.
+fn files_of(variant: &Variant) -> impl Iterator<Item = &String> {
+    [&variant.file].into_iter().chain(&variant.data)
 }
 
-/// Whether a file is a graph or one with its weights: `model.onnx`, `model.onnx_data`.
-fn belongs_to(path: &str, graph: &str) -> bool {
-    path.starts_with(graph)
+/// Whether a file is a variant's graph or one with its weights.
+fn belongs_to(path: &str, variant: &Variant) -> bool {
+    files_of(variant).any(|file| file == path)
 }
 
 #[cfg(test)]

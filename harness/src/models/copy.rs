@@ -7,7 +7,7 @@ use std::path::Path;
 use super::Observer;
 use super::catalogue::WantedFile;
 use super::hashing::copy_hashed;
-use super::partial::{make_folder_of, sync_folder_of};
+use super::partial::{forget, make_folder_of, sync_folder_of};
 use crate::model::provenance::Hash;
 use crate::{Error, ErrorCode, Result};
 
@@ -62,6 +62,7 @@ pub fn take(from: &Path, file: &WantedFile, observer: &dyn Observer) -> Result<(
     }
     copy.as_file().sync_all().map_err(|error| failed(&error))?;
     copy.persist(&file.target).map_err(|error| failed(&error.error))?;
+    forget(&file.target)?;
     sync_folder_of(&file.target)?;
     Ok((length, hash))
 }

@@ -120,13 +120,13 @@ impl Download<'_> {
     /// One request, and what it brings into the partial file.
     fn attempt(&mut self) -> Result<(), Fault> {
         let mut have = self.partial.length();
-        if self.file.bytes == Some(have) && have > 0 {
+        let etag = self.partial.etag();
+        // Without either nothing could tell what these bytes are of, or that two halves do not belong together.
+        let can_resume = self.file.sha256.is_some() || etag.is_some();
+        if self.file.bytes == Some(have) && have > 0 && can_resume {
             self.is_resumed = true;
             return Ok(());
         }
-        let etag = self.partial.etag();
-        // Without either nothing could tell that the two halves do not belong together.
-        let can_resume = self.file.sha256.is_some() || etag.is_some();
         if have > 0 && (!can_resume || self.file.bytes.is_some_and(|bytes| have > bytes)) {
             self.partial.restart(None)?;
             have = 0;
@@ -140,11 +140,13 @@ impl Download<'_> {
         match head.status {
             _ if head.is_page && head.status < 400 && !self.file.path.ends_with(".html") => return Err(Fault::Page),
             200 => {
+                check_encoding(&head)?;
                 self.check_length(&head, 0)?;
                 self.partial.restart(head.etag.as_deref())?;
                 self.is_resumed = false;
             }
             206 if have > 0 => {
+                check_encoding(&head)?;
                 self.check_part(&head, have, etag.as_deref())?;
                 self.is_resumed = true;
             }
@@ -156,7 +158,7 @@ impl Download<'_> {
 
     /// Holds the length of what follows after `have` bytes to the manifest, before it is read.
     fn check_length(&self, head: &Head, have: u64) -> Result<(), Fault> {
-        let (Some(expected), Some(length), false) = (self.file.bytes, head.length, head.is_encoded) else {
+        let (Some(expected), Some(length)) = (self.file.bytes, head.length) else {
             return Ok(());
         };
         let found = have.saturating_add(length);
@@ -176,10 +178,12 @@ impl Download<'_> {
         if first != have {
             return Err(self.anew("it sends another part")?);
         }
-        if let (Some(before), Some(now)) = (etag, &head.etag)
-            && before != now
-        {
-            return Err(self.anew("it has another file now")?);
+        match (etag, head.etag.as_deref()) {
+            (Some(before), Some(now)) if before == now => (),
+            (Some(_), Some(_)) => return Err(self.anew("it has another file now")?),
+            // The SHA-256 will tell.
+            _ if self.file.sha256.is_some() => (),
+            _ => return Err(self.anew("it does not say whether it is the same file")?),
         }
         match (whole, self.file.bytes) {
             (Some(found), Some(expected)) if found != expected => Err(Fault::Length {
@@ -247,6 +251,13 @@ impl Download<'_> {
             _ => Ok(found),
         }
     }
+}
+
+/// A packed file is not the file: its length and SHA-256 are others.
+fn check_encoding(head: &Head) -> Result<(), Fault> {
+    head.encoding
+        .clone()
+        .map_or(Ok(()), |encoding| Err(Fault::Encoded(encoding)))
 }
 
 /// Waits, unless interrupted.

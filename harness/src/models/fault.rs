@@ -33,6 +33,9 @@ pub enum Fault {
     /// A page for people in the place of the file.
     #[error("the server answers with an HTML page and not with the file")]
     Page,
+    /// Not the file's own bytes, though no other were asked for.
+    #[error("the server sends the file packed (Content-Encoding: {0}), which was not asked for")]
+    Encoded(String),
     /// Another length than the manifest's.
     #[error("the server has a file of {found} bytes, it must have {expected}")]
     Length {
@@ -82,6 +85,7 @@ impl Fault {
             Self::Untrusted(_)
             | Self::Redirect(_)
             | Self::Page
+            | Self::Encoded(_)
             | Self::Length { .. }
             | Self::Endless(_)
             | Self::Local(_) => false,
@@ -137,6 +141,10 @@ impl Fault {
             Self::Page => (
                 ErrorCode::Integrity,
                 "a proxy or a log-in page may stand between: open the address in a browser, or name another server with --mirror",
+            ),
+            Self::Encoded(_) => (
+                ErrorCode::Setup,
+                "nothing of the answer was kept: turn off the packing at the server or the proxy, or name another server with --mirror",
             ),
             Self::Length { .. } | Self::Endless(_) | Self::Hash { .. } => (
                 ErrorCode::Integrity,

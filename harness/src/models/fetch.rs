@@ -11,7 +11,7 @@ use super::hashing::hash_file;
 use super::http::Client;
 use super::hub::Hub;
 use super::lock::Lock;
-use super::record::record;
+use super::record::{check_recordable, record};
 use crate::model::provenance::Hash;
 use crate::{Error, ErrorCode, Result};
 
@@ -33,7 +33,7 @@ pub struct FetchOptions {
 /// Sees that the files of a model are there and right, and gives its folder.
 ///
 /// # Errors
-/// `usage` for what the manifest does not have; `setup` when a file cannot be had; `integrity` when what can be had is another one, or
+/// `usage` for what the manifest does not have; `setup` when a file cannot be had, or the manifest lacks its entry; `integrity` when what can be had is another one, or
 /// its SHA-256 is unknown and that is not accepted; `io`; `interrupted`. Files that are right stay, also when another fails.
 pub fn fetch(manifest: &Path, name: &str, options: &FetchOptions, observer: &dyn Observer) -> Result<PathBuf> {
     let _lock = Lock::take(manifest.parent().unwrap_or(Path::new(".")))?;
@@ -41,10 +41,11 @@ pub fn fetch(manifest: &Path, name: &str, options: &FetchOptions, observer: &dyn
     let model = catalogue.model(name)?;
     let wanted = model.wanted(&options.selection)?;
     // All that can be refused is, before anything is asked of anyone.
-    if !options.accept_unknown
-        && let Some(unknown) = wanted.iter().find(|file| file.sha256.is_none())
-    {
-        return Err(not_accepted(name, &unknown.path));
+    for unknown in wanted.iter().filter(|file| file.sha256.is_none()) {
+        if !options.accept_unknown {
+            return Err(not_accepted(name, &unknown.path));
+        }
+        check_recordable(manifest, name, &unknown.path)?;
     }
     let address = address(&model, options)?;
     let cached = options.hub.cached(&model.record.source);

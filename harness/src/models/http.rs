@@ -65,8 +65,8 @@ pub struct Head {
     pub retry_after: Option<Duration>,
     /// Whether it is a page for people.
     pub is_page: bool,
-    /// Whether the bytes are not the file's own, but packed.
-    pub is_encoded: bool,
+    /// How the file is packed, where the bytes are not its own.
+    pub encoding: Option<String>,
 }
 
 enum Message {
@@ -241,10 +241,19 @@ impl Head {
             retry_after: number(&RETRY_AFTER).map(Duration::from_secs),
             is_page: text(headers, &CONTENT_TYPE)
                 .is_some_and(|kind| kind.to_ascii_lowercase().starts_with("text/html")),
-            is_encoded: text(headers, &CONTENT_ENCODING)
-                .is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")),
+            encoding: encoding(headers),
         }
     }
+}
+
+/// The first encoding that changes the bytes, whatever else the headers name.
+fn encoding(headers: &HeaderMap) -> Option<String> {
+    let values = headers.get_all(CONTENT_ENCODING).into_iter();
+    let names = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let mut changing = names
+        .map(<[u8]>::trim_ascii)
+        .filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case(b"identity"));
+    changing.next().map(|name| name.escape_ascii().to_string())
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

@@ -7,13 +7,15 @@ use super::catalogue::{Catalogue, WantedFile};
 use super::copy::take;
 use super::fetch::finish;
 use super::lock::Lock;
+use super::record::check_recordable;
 use crate::{Error, ErrorCode, Result};
 
 /// Copies every file of the model that `folder` has, at its path or by its name alone, and gives the model's folder.
 ///
 /// # Errors
-/// `usage` when the manifest has no such model; `setup` when the folder has none of its files; `integrity` when a file is not the
-/// manifest's; `io`; `interrupted`. Files that are right stay, also when another fails.
+/// `usage` when the manifest has no such model; `setup` when the folder has none of its files, or the manifest cannot record what it does
+/// not know; `integrity` when files are not the manifest's, which names all of them; `io`; `interrupted`. Files that are right are taken,
+/// also when others are wrong.
 pub fn import(
     manifest: &Path,
     name: &str,
@@ -28,7 +30,8 @@ pub fn import(
         let message = format!("there is no folder {}", folder.display());
         return Err(Error::new(ErrorCode::Usage, message).with_hint("name the folder that holds the model's files"));
     }
-    let mut taken = 0;
+    let mut chosen = Vec::new();
+    // All that can be refused is, before any file is taken.
     for file in model.files() {
         let Some(path) = found(folder, &file) else {
             continue;
@@ -49,16 +52,42 @@ pub fn import(
             ));
             continue;
         }
-        let hash = take(&path, &file, observer)?;
-        finish(&catalogue, name, &file, hash, "taken", observer)?;
-        taken += 1;
+        if file.sha256.is_none() {
+            check_recordable(manifest, name, &file.path)?;
+        }
+        chosen.push((path, file));
     }
-    if taken == 0 {
+    if chosen.is_empty() {
         let message = format!("{} has no file of {name} that can be taken", folder.display());
         let paths: Vec<String> = model.files().into_iter().map(|file| file.path).collect();
         return Err(Error::new(ErrorCode::Setup, message).with_hint(format!("its files are: {}", paths.join(", "))));
     }
-    Ok(model.folder)
+    let mut wrong = Vec::new();
+    for (path, file) in &chosen {
+        match take(path, file, observer) {
+            Ok(found) => finish(&catalogue, name, file, found, "taken", observer)?,
+            Err(error) if error.code == ErrorCode::Integrity => wrong.push(error),
+            Err(error) => return Err(error),
+        }
+    }
+    if wrong.is_empty() {
+        Ok(model.folder)
+    } else {
+        Err(all_of(wrong))
+    }
+}
+
+/// One error that tells of all wrong files.
+fn all_of(mut errors: Vec<Error>) -> Error {
+    if errors.len() == 1 {
+        return errors.remove(0);
+    }
+    let messages: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
+    let mut hints: Vec<&str> = errors.iter().map(|error| error.hint.as_ref()).collect();
+    hints.sort_unstable();
+    hints.dedup();
+    let message = format!("{} files are not the manifest's: {}", errors.len(), messages.join("; "));
+    Error::new(ErrorCode::Integrity, message).with_hint(hints.join("; or "))
 }
 
 /// Where a folder has the file: at its path, or, where somebody put all files side by side, by its name.

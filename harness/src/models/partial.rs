@@ -30,12 +30,7 @@ impl Partial {
     /// # Errors
     /// `io`.
     pub fn open(target: &Path) -> Result<Self> {
-        let beside = |suffix: &str| {
-            let mut name = OsString::from(target.file_name().unwrap_or_default());
-            name.push(suffix);
-            target.with_file_name(name)
-        };
-        let (path, etag_path) = (beside(".partial"), beside(".partial.etag"));
+        let [path, etag_path] = paths_of(target);
         make_folder_of(target)?;
         // What is no file of our making, such as a link or a pipe, is not written into.
         if path.symlink_metadata().is_ok_and(|metadata| !metadata.is_file()) {
@@ -139,6 +134,27 @@ impl Partial {
         remove(&self.path)?;
         remove(&self.etag_path)
     }
+}
+
+/// The unfinished file of `target`, and its ETag.
+fn paths_of(target: &Path) -> [PathBuf; 2] {
+    [".partial", ".partial.etag"].map(|suffix| {
+        let mut name = OsString::from(target.file_name().unwrap_or_default());
+        name.push(suffix);
+        target.with_file_name(name)
+    })
+}
+
+/// Takes away what was begun of a file that came whole from elsewhere.
+///
+/// # Errors
+/// `io`.
+pub fn forget(target: &Path) -> Result<()> {
+    let is_ours = |path: &&PathBuf| path.symlink_metadata().is_ok_and(|metadata| metadata.is_file());
+    paths_of(target)
+        .iter()
+        .filter(is_ours)
+        .try_for_each(|path| remove(path))
 }
 
 fn remove(path: &Path) -> Result<()> {

@@ -91,6 +91,8 @@ impl Operations {
             session: SessionOptions {
                 threads: request.threads,
                 provider: request.provider,
+                // Plans say how many lanes there are.
+                batch: None,
                 graph_optimization: request.graph_optimization,
             },
         })?;

@@ -13,6 +13,8 @@ use crate::runner::process::ProcessRunner;
 use crate::{Error, ErrorCode, Result, interrupt};
 use session::Session;
 
+pub use session::Compute;
+
 /// How a step ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -72,7 +74,7 @@ const STEPS: [(&str, Step); 19] = [
     ("bye", session::bye),
 ];
 
-/// Tries `runner` on `target`, with scratch files in `folder`, and tells `on_step` of each step. The runner is stopped when it
+/// Tries `runner` on `target`, computed as `compute` says, with scratch files in `folder`, and tells `on_step` of each step. The runner is stopped when it
 /// returns.
 ///
 /// # Errors
@@ -80,10 +82,11 @@ const STEPS: [(&str, Step); 19] = [
 pub fn run(
     runner: &mut ProcessRunner,
     target: &Target,
+    compute: &Compute,
     folder: &Path,
     on_step: &mut dyn FnMut(&str, &Verdict) -> Result<()>,
 ) -> Result<u8> {
-    let mut session = Session::new(runner, target, folder);
+    let mut session = Session::new(runner, target, compute, folder);
     let mut exit_code = 0;
     for (name, step) in STEPS {
         let verdict = match step(&mut session) {

@@ -21,8 +21,14 @@ use crate::{ErrorCode, Result, interrupt};
 pub const TEXT: &str =
     "1\n2\n3\n98\n99\n100\nOne hundred , isn 't it ?  \r\n\tna\u{ef}ve \u{2014} \u{65e5}\u{672c} \u{1f642}\0";
 
-const THREADS: u32 = 1;
-const PROVIDER: &str = "cpu";
+/// How the runner is told to compute.
+#[derive(Clone, Debug)]
+pub struct Compute {
+    /// Threads inside an operator.
+    pub threads: u32,
+    /// The execution provider.
+    pub provider: String,
+}
 
 /// A runner on trial, and what it has answered so far.
 pub struct Session<'a> {
@@ -32,6 +38,7 @@ pub struct Session<'a> {
     pub target: &'a Target,
     /// For scratch files.
     pub folder: &'a Path,
+    compute: &'a Compute,
     /// The operations it has, once it said so.
     ops: Option<Vec<String>>,
     load: Option<LoadResult>,
@@ -46,11 +53,12 @@ pub struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Nothing was asked yet.
-    pub fn new(runner: &'a mut ProcessRunner, target: &'a Target, folder: &'a Path) -> Self {
+    pub fn new(runner: &'a mut ProcessRunner, target: &'a Target, compute: &'a Compute, folder: &'a Path) -> Self {
         Self {
             runner,
             target,
             folder,
+            compute,
             ops: None,
             load: None,
             ids: None,
@@ -113,8 +121,8 @@ impl<'a> Session<'a> {
             model_file: self.target.model_file.clone(),
             model_sha256: self.target.model_sha256.clone(),
             tokenizer_sha256: self.target.tokenizer_sha256.clone(),
-            threads: THREADS,
-            provider: PROVIDER.to_owned(),
+            threads: self.compute.threads,
+            provider: self.compute.provider.clone(),
             graph_optimization: GraphOptimization::All,
         }
     }
@@ -190,19 +198,17 @@ pub fn load_of_another_tokenizer(session: &mut Session<'_>) -> StepResult {
 }
 
 pub fn load(session: &mut Session<'_>) -> StepResult {
-    let result = session.ask(&session.request())?;
-    check_load("the runner", session.target, &result)?;
+    let request = session.request();
+    let result = session.ask(&request)?;
     let used = &result.fingerprint;
     let known = [
         ("runtime", used.runtime.is_some()),
         ("runtime_version", used.runtime_version.is_some()),
-        ("provider", used.provider.is_some()),
-        ("threads", used.threads.is_some()),
-        ("graph_optimization", used.graph_optimization.is_some()),
     ];
     if let Some((field, _)) = known.iter().find(|(_, known)| !known) {
         return wrong(format!("its fingerprint still does not know `{field}`"));
     }
+    check_load("the runner", &request, &result)?;
     session.load = Some(result);
     Ok(())
 }
@@ -228,8 +234,9 @@ pub fn inspect(session: &mut Session<'_>) -> StepResult {
     if graph.ops.is_empty() || graph.opset.is_empty() {
         return wrong("it names no operations, or no opset");
     }
-    if graph.provider != PROVIDER {
-        return wrong(format!("the provider is {:?}, asked was {PROVIDER:?}", graph.provider));
+    let asked = &session.compute.provider;
+    if graph.provider != *asked {
+        return wrong(format!("the provider is {:?}, asked was {asked:?}", graph.provider));
     }
     session.graph = Some(graph);
     Ok(())

@@ -122,6 +122,7 @@ pub fn settings() -> Settings {
         inputs: vec![input("text", b"some text"), input("empty", b"")],
         required: Vec::new(),
         threads: 1,
+        provider: "cpu".to_owned(),
         graph_optimization: GraphOptimization::All,
         frame_bytes: 1 << 20,
         remarks: Vec::new(),

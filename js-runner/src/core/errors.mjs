@@ -114,9 +114,9 @@ export class ModelError extends LlmzipError {
 
 /** The runner does not do this. */
 export class UnsupportedError extends LlmzipError {
-  /** @param {string} message @param {string} hint */
-  constructor(message, hint) {
-    super('unsupported', message, hint);
+  /** @param {string} message @param {string} hint @param {unknown} [cause] */
+  constructor(message, hint, cause) {
+    super('unsupported', message, hint, cause);
   }
 }
 

@@ -16,6 +16,7 @@ import { readPieces, STDIO, withOutputFiles } from './files.mjs';
 import { formatInspection } from './inspection.mjs';
 import { DEFAULT_SETTINGS, loadModel } from './loader.mjs';
 import { readModelFiles } from './model-files.mjs';
+import { PROVIDERS } from './providers.mjs';
 import { defaultModelDir, recordOf } from './records.mjs';
 import { serve } from './runner/loop.mjs';
 import { report, say, showProgress } from './talk.mjs';
@@ -28,8 +29,9 @@ import { report, say, showProgress } from './talk.mjs';
 const USAGE = `Compress text with the next-token log-probs of an ONNX language model.
 
 usage:
-  llmzip compress INPUT -o OUTPUT [--variant NAME] [--lanes N] [--eps E] [--frame-bytes N]
-  llmzip decompress INPUT -o OUTPUT
+  llmzip compress INPUT -o OUTPUT [--variant NAME] [--lanes N] [--batch N] [--eps E]
+                  [--frame-bytes N]
+  llmzip decompress INPUT -o OUTPUT [--batch N]
   llmzip inspect [--variant NAME] [--json]
   llmzip runner
 
@@ -41,6 +43,8 @@ options:
   --model DIR           folder of the model (default: LLMZIP_MODEL, or models/tiny)
   --variant NAME        variant of the model (default: exact, else q4f16, else the first)
   --threads N           threads of ONNX Runtime (default: 1)
+  --provider NAME       execution provider of ONNX Runtime (default: cpu)
+  --batch N             most lanes that are fed at once (default: all where the graph allows it, else one)
   --lanes N             lanes that decode side by side (default: 1)
   --eps E               largest difference of a log-prob withstood (default: the manifest's)
   --frame-bytes N       plain bytes of a frame (default: ${FRAME_BYTES})
@@ -55,6 +59,8 @@ const OPTIONS = /** @type {const} */ ({
   model: { type: 'string' },
   variant: { type: 'string' },
   threads: { type: 'string' },
+  provider: { type: 'string' },
+  batch: { type: 'string' },
   lanes: { type: 'string' },
   eps: { type: 'string' },
   'frame-bytes': { type: 'string' },
@@ -64,7 +70,7 @@ const OPTIONS = /** @type {const} */ ({
   help: { type: 'boolean', short: 'h' },
 });
 
-const MODEL_OPTIONS = ['model', 'threads'];
+const MODEL_OPTIONS = ['model', 'threads', 'provider'];
 const VERIFY_OPTIONS = ['verify-sha', 'no-verify-sha'];
 const FILE_OPTIONS = ['output', 'force'];
 
@@ -82,12 +88,21 @@ const COMMANDS = new Map([
   [
     'compress',
     {
-      options: [...FILE_OPTIONS, ...MODEL_OPTIONS, ...VERIFY_OPTIONS, 'variant', 'lanes', 'eps', 'frame-bytes'],
+      options: [
+        ...FILE_OPTIONS,
+        ...MODEL_OPTIONS,
+        ...VERIFY_OPTIONS,
+        'variant',
+        'batch',
+        'lanes',
+        'eps',
+        'frame-bytes',
+      ],
       takesInput: true,
       run: runCompress,
     },
   ],
-  ['decompress', { options: [...FILE_OPTIONS, ...MODEL_OPTIONS], takesInput: true, run: runDecompress }],
+  ['decompress', { options: [...FILE_OPTIONS, ...MODEL_OPTIONS, 'batch'], takesInput: true, run: runDecompress }],
   [
     'inspect',
     { options: [...MODEL_OPTIONS, ...VERIFY_OPTIONS, 'variant', 'json'], takesInput: false, run: runInspect },
@@ -149,6 +164,7 @@ async function runCompress(input, options, stdout) {
     const { modelDir, record, variant } = chooseVariant(options);
     const eps = asked ?? parseEps(variant.eps);
     const model = await loadVariant(options, modelDir, record, variant);
+    warnOfSingleLanes(model);
     const result = await compress(
       readPieces(input),
       write,
@@ -169,6 +185,7 @@ async function runDecompress(input, options, stdout) {
   await withOutput(options, stdout, async (write) => {
     const { reader, preamble } = await openContainer(readPieces(input));
     const model = await loadFor(options, preamble);
+    warnOfSingleLanes(model);
     const result = await decompressFrames(reader, preamble, write, model, showProgress);
     say(`${result.plain_bytes} bytes, SHA-256 ${result.plain_sha256}`);
   });
@@ -231,6 +248,17 @@ async function loadVariant(options, modelDir, record, variant) {
 }
 
 /**
+ * A graph that takes one lane at a time does what it should, but not as fast as lanes are meant to be.
+ *
+ * @param {import('./loader.mjs').LoadedModel} model
+ */
+function warnOfSingleLanes({ inspection: { batch_policy: policy } }) {
+  if (policy.batch === 'static') {
+    say(`warning: lanes run one after another, the graph takes no batch: ${policy.reason}`);
+  }
+}
+
+/**
  * The model that a container names.
  *
  * @param {Options} options
@@ -267,7 +295,16 @@ function modelDirOf({ model }) {
 
 /** @param {Options} options */
 function settingsOf(options) {
-  return { ...DEFAULT_SETTINGS, threads: positive(options, 'threads') ?? DEFAULT_SETTINGS.threads };
+  const provider = String(options.provider ?? DEFAULT_SETTINGS.provider);
+  if (!Object.hasOwn(PROVIDERS, provider)) {
+    throw new UsageError(`--provider is ${provider}`, `use one of ${Object.keys(PROVIDERS).join(', ')}`);
+  }
+  return {
+    ...DEFAULT_SETTINGS,
+    threads: positive(options, 'threads') ?? DEFAULT_SETTINGS.threads,
+    provider,
+    batch: positive(options, 'batch'),
+  };
 }
 
 /**

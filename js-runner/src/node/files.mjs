@@ -4,7 +4,7 @@
  * @module
  */
 
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
   createReadStream,
@@ -70,6 +70,16 @@ export function readModelFile(path) {
     }
     throw new IoError(`cannot read ${path}: ${reason(cause)}`, 'check that it may be read', cause);
   }
+}
+
+/**
+ * The SHA-256 of a model's file. The system's own code, since a model is large: that of `core` takes ten times as long.
+ *
+ * @param {Uint8Array} bytes
+ * @returns {string} lower-case hex
+ */
+export function fileSha256(bytes) {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /**

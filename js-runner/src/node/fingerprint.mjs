@@ -13,6 +13,7 @@ import { readFileSync } from 'node:fs';
  * @property {number} threads
  * @property {string} provider
  * @property {string} graphOptimization
+ * @property {number | undefined} [batch] the most lanes that are fed at once; all where the graph allows it, unless given
  */
 
 /**

@@ -7,16 +7,19 @@
  */
 
 import { join } from 'node:path';
-import { LlmzipError, ModelError, UnsupportedError, UsageError, VocabularyError } from '../core/errors.mjs';
+import { LlmzipError, ModelError, UsageError, VocabularyError } from '../core/errors.mjs';
+import { MAX_LANES } from '../core/model/context.mjs';
 import { RULES_VERSION, readExactness } from '../core/model/exactness.mjs';
 import { readGraphFacts } from '../core/model/graph.mjs';
-import { sha256Hex, verifySha256 } from '../core/model/provenance.mjs';
+import { checkSha256 } from '../core/model/provenance.mjs';
 import { SessionSource } from '../core/model/session.mjs';
 import { readSignature } from '../core/model/signature.mjs';
 import { alignTokenizer, tokenIds, wrapTokenizer } from '../core/model/tokenizer.mjs';
 import { reason } from './data-stream.mjs';
-import { readModelFile } from './files.mjs';
+import { fileSha256, readModelFile } from './files.mjs';
 import { checkPlaces, readModelFiles } from './model-files.mjs';
+import { Profile } from './profile.mjs';
+import { CPU, checkProvider, checkTookPart, unusableProvider } from './providers.mjs';
 import { libraryVersions, openSession, openTokenizer } from './transformers.mjs';
 
 /** @typedef {import('../core/model/graph.mjs').TensorInfo} TensorInfo */
@@ -49,8 +52,7 @@ import { libraryVersions, openSession, openTokenizer } from './transformers.mjs'
 /** The most threads that are started: more would only take memory. */
 const MAX_THREADS = 1024;
 /** @type {Readonly<SessionOptions>} */
-export const DEFAULT_SETTINGS = Object.freeze({ threads: 1, provider: 'cpu', graphOptimization: 'all' });
-const PROVIDERS = ['cpu'];
+export const DEFAULT_SETTINGS = Object.freeze({ threads: 1, provider: CPU, graphOptimization: 'all' });
 const GRAPH_OPTIMIZATIONS = ['disabled', 'basic', 'extended', 'all'];
 const TOKENIZER_FILE = 'tokenizer.json';
 const CONFIG_FILE = 'config.json';
@@ -85,9 +87,14 @@ export async function loadModel(modelDir, modelFile, settings = DEFAULT_SETTINGS
         'use the graph, the config.json and the tokenizer.json of one model',
       );
     }
+    const source = new SessionSource(session, signature, exactness, settings.batch);
+    if (settings.provider !== CPU) {
+      await source.feed(Uint32Array.of(0), 1);
+      checkTookPart(settings.provider, session.endProfile());
+    }
     const versions = await libraryVersions();
     return {
-      source: new SessionSource(session, signature, exactness),
+      source,
       tokenizer,
       modelSha256: model.sha256,
       tokenizerSha256: tokenizerFile.sha256,
@@ -145,9 +152,11 @@ export async function loadTokenizer(path, bytes) {
  */
 async function loadSession({ path, onnx, data }, modelFile, config, settings) {
   try {
-    return await openSession(modelFile, onnx, data, config, settings);
+    const profile = settings.provider === CPU ? undefined : new Profile();
+    return await openSession(modelFile, onnx, data, config, settings, profile);
   } catch (cause) {
     if (cause instanceof LlmzipError) throw cause;
+    if (settings.provider !== CPU) throw unusableProvider(settings.provider, cause);
     throw new ModelError(
       `ONNX Runtime cannot load ${path}: ${reason(cause)}`,
       'check that it is an ONNX model for this version of ONNX Runtime',
@@ -157,13 +166,17 @@ async function loadSession({ path, onnx, data }, modelFile, config, settings) {
 }
 
 /** @param {SessionOptions} settings */
-function checkSettings({ threads, provider, graphOptimization }) {
+function checkSettings({ threads, provider, graphOptimization, batch }) {
   if (!(threads >= 1 && threads <= MAX_THREADS)) {
     throw new UsageError(`${threads} threads are not 1 to ${MAX_THREADS}`, 'give as many as the machine has cores');
   }
-  if (!PROVIDERS.includes(provider)) {
-    throw new UnsupportedError(`there is no provider "${provider}" here`, `use one of ${PROVIDERS.join(', ')}`);
+  if (batch !== undefined && !(batch >= 1 && batch <= MAX_LANES)) {
+    throw new UsageError(
+      `a batch of ${batch} lanes is not 1 to ${MAX_LANES}`,
+      'give the most lanes that are to be fed at once',
+    );
   }
+  checkProvider(provider);
   if (!GRAPH_OPTIMIZATIONS.includes(graphOptimization)) {
     throw new UsageError(
       `there is no graph optimization "${graphOptimization}"`,
@@ -189,7 +202,9 @@ function checkModelFile(modelFile) {
  */
 function readVerified(path, expected) {
   const bytes = readModelFile(path);
-  return { path, bytes, sha256: expected === undefined ? sha256Hex(bytes) : verifySha256(path, bytes, expected) };
+  const sha256 = fileSha256(bytes);
+  if (expected !== undefined) checkSha256(path, sha256, expected);
+  return { path, bytes, sha256 };
 }
 
 /**

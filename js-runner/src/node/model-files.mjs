@@ -11,8 +11,8 @@ import { ModelError, UnsupportedError } from '../core/errors.mjs';
 import { METADATA_KEY } from '../core/model/exactness.mjs';
 import { readGraphFacts } from '../core/model/graph.mjs';
 import { modelIdentity } from '../core/model/identity.mjs';
-import { checkSha256, sha256Hex } from '../core/model/provenance.mjs';
-import { readModelFile } from './files.mjs';
+import { checkSha256 } from '../core/model/provenance.mjs';
+import { fileSha256, readModelFile } from './files.mjs';
 
 /** @typedef {{ path: string, onnx: Uint8Array, data: Map<string, Uint8Array>, sha256: string }} ModelFiles */
 
@@ -26,10 +26,10 @@ import { readModelFile } from './files.mjs';
  */
 export function readModelFiles(path, expected) {
   const onnx = readModelFile(path);
-  const onnxSha256 = sha256Hex(onnx);
+  const onnxSha256 = fileSha256(onnx);
   const ends = Object.entries(dataFilesOf(onnx));
   const data = new Map(ends.map(([name]) => [name, readModelFile(join(dirname(path), name))]));
-  const hashes = new Map(Array.from(data, ([name, bytes]) => [name, sha256Hex(bytes)]));
+  const hashes = new Map(Array.from(data, ([name, bytes]) => [name, fileSha256(bytes)]));
   const sha256 = modelIdentity(onnxSha256, hashes);
   if (expected !== undefined) {
     const covered = Array.from(hashes, ([name, hash]) => `, ${name} ${hash}`).join('');

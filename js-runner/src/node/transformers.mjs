@@ -15,15 +15,17 @@ import { reason } from './data-stream.mjs';
 /** @typedef {import('../core/model/graph.mjs').TensorInfo} TensorInfo */
 /** @typedef {import('../core/model/tokenizer.mjs').PreTrainedTokenizer} PreTrainedTokenizer */
 /** @typedef {import('./fingerprint.mjs').SessionOptions} SessionOptions */
+/** @typedef {import('./profile.mjs').Profile} Profile */
 /** @typedef {import('onnxruntime-common').InferenceSession} InferenceSession */
 /** @typedef {import('onnxruntime-common').InferenceSession.FeedsType} Feeds */
 /** @typedef {typeof import('@huggingface/transformers')} Library */
 
 /**
- * A session, what its graph declares, and its end.
+ * A session, what its graph declares, and its end. `endProfile` gives how many nodes each provider ran since the session was made, by
+ * the provider's name in ONNX Runtime; it is for sessions with a profile, and can be asked once.
  *
  * @typedef {import('../core/model/session.mjs').Session & { inputs: TensorInfo[], outputs: TensorInfo[],
- *   dispose: () => Promise<void> }} OpenSession
+ *   endProfile: () => Map<string, number>, dispose: () => Promise<void> }} OpenSession
  */
 
 const LOG_ERRORS_ONLY = 3;
@@ -51,9 +53,10 @@ export async function openTokenizer(tokenizerJson) {
  * @param {ReadonlyMap<string, Uint8Array>} data the files of weights, by their names
  * @param {Record<string, unknown>} config a parsed config.json
  * @param {SessionOptions} settings
+ * @param {Profile} [profile] kept of the session; needed where it does not run on the CPU alone
  * @returns {Promise<OpenSession>}
  */
-export async function openSession(modelFile, modelBytes, data, config, settings) {
+export async function openSession(modelFile, modelBytes, data, config, settings, profile) {
   const library = await importLibrary();
   const files = {
     // The graph decides how it is run, not the hints in the config.
@@ -68,7 +71,7 @@ export async function openSession(modelFile, modelBytes, data, config, settings)
       model_file_name: name,
       // The file name is already whole; types are read from the graph.
       dtype: 'fp32',
-      device: 'cpu',
+      device: /** @type {'cpu'} */ (settings.provider),
       // Nor are files of weights looked for: the runtime takes these bytes under these names.
       use_external_data_format: false,
       session_options: {
@@ -77,18 +80,26 @@ export async function openSession(modelFile, modelBytes, data, config, settings)
         executionMode: 'sequential',
         graphOptimizationLevel: /** @type {'all'} */ (settings.graphOptimization),
         logSeverityLevel: LOG_ERRORS_ONLY,
+        ...profile?.options,
         ...(data.size > 0 && { externalData: Array.from(data, ([path, bytes]) => ({ path, data: bytes })) }),
         // Several runners share the machine: a thread that waits must not spin.
         extra: { session: { intra_op: { allow_spinning: '0' } } },
       },
     }),
-  );
+  ).catch((cause) => {
+    profile?.dispose();
+    throw cause;
+  });
   const session = /** @type {InferenceSession} */ (model.sessions.model);
   return {
     run: (/** @type {Feeds} */ feeds) => session.run(withFloat16Bits(feeds)),
     inputs: session.inputMetadata.map(tensorInfo),
     outputs: session.outputMetadata.map(tensorInfo),
-    dispose: async () => void (await model.dispose()),
+    endProfile: () => profile?.end(session) ?? new Map(),
+    dispose: async () => {
+      profile?.dispose();
+      await model.dispose();
+    },
   };
 }
 

@@ -16,7 +16,7 @@ import { Lcg } from './lcg.mjs';
 /**
  * @typedef {object} SyntheticOptions
  * @property {number} [vocabSize]
- * @property {boolean} [allowsBatch]
+ * @property {number} [maxBatch]
  * @property {LogitsType} [logitsType]
  * @property {number} [spread] logits lie within plus and minus this
  * @property {string} [favours] text whose pairs of tokens get higher logits
@@ -68,7 +68,7 @@ export class SyntheticSource {
   /** @param {SyntheticOptions} [options] */
   constructor({
     vocabSize = lossyTokenizer.size + 3,
-    allowsBatch = true,
+    maxBatch = Number.POSITIVE_INFINITY,
     logitsType = 'float32',
     spread = 8,
     favours = '',
@@ -78,7 +78,7 @@ export class SyntheticSource {
   } = {}) {
     this.vocabSize = vocabSize;
     this.exactness = { exact: exact && noise === 0, reason: 'it was made so' };
-    this.allowsBatch = allowsBatch;
+    this.maxBatch = maxBatch;
     this.logitsType = logitsType;
     this.#spread = spread;
     const known = lossyTokenizer.encode(favours);
@@ -92,7 +92,7 @@ export class SyntheticSource {
 
   /** @param {number} batch */
   reset(batch) {
-    if (batch > 1 && !this.allowsBatch) throw new Error('a batch was asked of a source that allows none');
+    if (batch > this.maxBatch) throw new Error('a larger batch was asked than the source allows');
     this.calls.push(`reset ${batch}`);
     this.#states = new Array(batch).fill(12345);
   }

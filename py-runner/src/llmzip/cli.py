@@ -25,6 +25,7 @@ from llmzip.errors import (
     ModelError,
 )
 from llmzip.files import input_file, keep_standard_error, output_file, standard_output
+from llmzip.model.provider import CPU, PROVIDERS
 from llmzip.signals import Interruption, check_interruption, interrupt_when_asked, was_interrupted
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from llmzip.model.graph import GraphView, TensorInfo
     from llmzip.model.loader import LoadedModel
     from llmzip.model.manifest import ModelRecord, Variant
+    from llmzip.model.session import SessionOptions
 
 
 class _Parser(argparse.ArgumentParser):
@@ -86,6 +88,20 @@ def _parser() -> argparse.ArgumentParser:
         "--model", type=Path, metavar="DIR", help="folder of the model (default: LLMZIP_MODEL, or models/tiny)"
     )
     model.add_argument("--threads", type=positive, default=1, metavar="N", help="threads of ONNX Runtime (default: 1)")
+    model.add_argument(
+        "--provider",
+        choices=PROVIDERS,
+        default=CPU,
+        metavar="NAME",
+        help="execution provider of ONNX Runtime (default: cpu)",
+    )
+    batch = _Parser(add_help=False)
+    batch.add_argument(
+        "--batch",
+        type=positive,
+        metavar="N",
+        help="most lanes that are fed at once (default: all where the graph allows it, else one)",
+    )
     verify = _Parser(add_help=False)
     verify.add_argument(
         "--verify-sha",
@@ -104,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     files.add_argument("-f", "--force", action="store_true", help="replace OUTPUT if it is already there")
 
-    compress = commands.add_parser("compress", parents=[files, model, verify, variant], help="compress any file")
+    compress = commands.add_parser("compress", parents=[files, model, batch, verify, variant], help="compress any file")
     compress.add_argument(
         "--lanes", type=positive, default=1, metavar="N", help="lanes that decode side by side (default: 1)"
     )
@@ -112,7 +128,7 @@ def _parser() -> argparse.ArgumentParser:
         "--eps", metavar="E", help="largest difference of a log-prob withstood (default: the manifest's)"
     )
     compress.add_argument("--frame-bytes", type=positive, metavar="N", help="plain bytes of a frame (default: 1 MiB)")
-    commands.add_parser("decompress", parents=[files, model], help="decompress a container")
+    commands.add_parser("decompress", parents=[files, model, batch], help="decompress a container")
     inspect = commands.add_parser("inspect", parents=[model, verify, variant], help="print what a graph declares")
     inspect.add_argument("--json", action="store_true", help="print JSON")
     quantize_command.add_arguments(
@@ -150,6 +166,7 @@ def _compress(options: argparse.Namespace) -> None:
             options.frame_bytes or FRAME_BYTES,
         )
         model = _load(options, record, variant)
+        _warn_of_single_lanes(model)
         result = compress(plain, container, model, settings, _progress())
     bits = f", {8 * result.container_bytes / result.plain_bytes:.3f} bits per byte" if result.plain_bytes else ""
     _say(f"{result.plain_bytes} bytes to {result.container_bytes}{bits}, {result.tokens} tokens coded")
@@ -161,6 +178,7 @@ def _decompress(options: argparse.Namespace) -> None:
     with input_file(options.input) as container, output_file(options.output, overwrite=options.force) as plain:
         reader, preamble = open_container(container)
         model = _load_for(options, preamble)
+        _warn_of_single_lanes(model)
         result = decompress_frames(reader, preamble, plain, model, _progress())
     _say(f"{result.plain_bytes} bytes, SHA-256 {result.plain_sha256}")
 
@@ -218,11 +236,8 @@ def _chosen_variant(options: argparse.Namespace) -> tuple[ModelRecord, Variant]:
 
 def _load(options: argparse.Namespace, record: ModelRecord, variant: Variant) -> LoadedModel:
     from llmzip.model.loader import load_variant  # noqa: PLC0415
-    from llmzip.model.session import SessionOptions  # noqa: PLC0415
 
-    model = load_variant(
-        options.model, record, variant, SessionOptions(threads=options.threads), verify=options.verify_sha
-    )
+    model = load_variant(options.model, record, variant, _session_options(options), verify=options.verify_sha)
     if not options.verify_sha:
         # Whoever reads the log must see that nothing vouches for what follows.
         _say(f"warning: --no-verify-sha: {model.model_path} was held to no SHA-256; it has {model.model_sha256}")
@@ -231,12 +246,25 @@ def _load(options: argparse.Namespace, record: ModelRecord, variant: Variant) ->
     return model
 
 
+def _session_options(options: argparse.Namespace) -> SessionOptions:
+    from llmzip.model.session import SessionOptions  # noqa: PLC0415
+
+    # `inspect` feeds nothing.
+    return SessionOptions(options.threads, options.provider, batch=getattr(options, "batch", None))
+
+
+def _warn_of_single_lanes(model: LoadedModel) -> None:
+    """A graph that takes one lane at a time does what it should, but not as fast as lanes are meant to be."""
+    policy = model.source.signature.batch_policy
+    if policy.batch == "static":
+        _say(f"warning: lanes run one after another, the graph takes no batch: {policy.reason}")
+
+
 def _load_for(options: argparse.Namespace, preamble: Preamble) -> LoadedModel:
     """The model that a container names. Raises `IntegrityError` when it is not in the folder."""
     from llmzip.model.loader import CONFIG_FILE, load_model, record_of  # noqa: PLC0415
     from llmzip.model.model_files import read_model_files  # noqa: PLC0415
     from llmzip.model.provenance import default_model_dir  # noqa: PLC0415
-    from llmzip.model.session import SessionOptions  # noqa: PLC0415
 
     options.model = options.model or default_model_dir()
     record = record_of(options.model)
@@ -249,8 +277,7 @@ def _load_for(options: argparse.Namespace, preamble: Preamble) -> LoadedModel:
         if sha256 == needed:
             # Whatever the manifest says of these two, the container's hashes are those that count.
             tokenizer_sha256, config_sha256 = preamble.tokenizer_sha256.hex(), record.sha256.get(CONFIG_FILE)
-            settings = SessionOptions(threads=options.threads)
-            return load_model(options.model, file, settings, needed, tokenizer_sha256, config_sha256)
+            return load_model(options.model, file, _session_options(options), needed, tokenizer_sha256, config_sha256)
     raise IntegrityError(
         f"the container was made with the model of SHA-256 {needed}; in {options.model} there is "
         + ", ".join(f"{file} {sha256}" for file, sha256 in there.items()),

@@ -75,7 +75,7 @@ def test_graphs_are_driven_by_what_they_declare(traits: Traits) -> None:
     session = open_graph(traits)
     assert session.vocab_size == VOCAB
     assert session.logits_type == traits.logits_type
-    assert session.allows_batch == (traits.batch == "batch")
+    assert session.max_batch == (None if traits.batch == "batch" else 1)
     assert np.array_equal(rows(session, Plan())[2], expected_logits(traits))
 
 
@@ -97,7 +97,7 @@ def test_head_dim_of_the_config_wins() -> None:
         (Traits(extra_input="num_logits_to_keep"), "input num_logits_to_keep is not one"),
         (Traits(batch=2), r"batches of \[2\] only"),
         (Traits(logits_type="int8"), "logits are int8"),
-        (Traits(sequence=4), "takes 4 ids at once"),
+        (Traits(sequence=4), "the sequence dimension of input_ids is fixed at 4"),
     ],
     ids=str,
 )
@@ -194,12 +194,24 @@ def test_a_static_graph_refuses_lanes_at_once() -> None:
         open_graph(Traits(batch=1)).reset(2)
 
 
+def test_a_batch_beyond_the_policy_is_refused_with_its_reason() -> None:
+    with pytest.raises(UnsupportedError, match=r"not a batch of 2: .* input_ids is fixed at 1"):
+        open_graph(Traits(batch=1), batch=2)
+    assert open_graph(Traits(batch=1), batch=1).max_batch == 1
+    assert open_graph(Traits(), batch=2).max_batch == 2
+
+
+def test_a_batch_of_fewer_lanes_gives_the_same_rows() -> None:
+    assert np.array_equal(rows(open_graph(Traits()), Plan(3)), rows(open_graph(Traits(), batch=2), Plan(3)))
+
+
 def test_unknown_settings() -> None:
     for threads in (0, 1025):
         with pytest.raises(UsageError, match=f"{threads} threads"):
             open_graph(Traits(), threads=threads)
-    with pytest.raises(UnsupportedError, match="provider 'cuda'"):
-        open_graph(Traits(), provider="cuda")
+    for batch in (0, 257):
+        with pytest.raises(UsageError, match=f"a batch of {batch} lanes"):
+            open_graph(Traits(), batch=batch)
     with pytest.raises(UsageError, match="optimization 'most'"):
         open_graph(Traits(), graph_optimization="most")
 
@@ -234,7 +246,7 @@ def tiny(request: pytest.FixtureRequest) -> Session:
 
 
 def test_the_tiny_model_allows_a_batch_and_predicts_in_every_plan(tiny: Session) -> None:
-    assert tiny.allows_batch
+    assert tiny.max_batch is None
     generator = np.random.default_rng(3)
     ids = generator.integers(0, tiny.vocab_size, 40)
     alone = rows(tiny, Plan(), ids)

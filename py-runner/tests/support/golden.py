@@ -53,8 +53,8 @@ class SyntheticModel:
     # Integers and a few exact sums: the same bits everywhere.
     exactness = Exactness(True, "it is synthetic")
 
-    def __init__(self, allows_batch: bool = True) -> None:
-        self.allows_batch = allows_batch
+    def __init__(self, max_batch: int | None = None) -> None:
+        self.max_batch = max_batch
         self._hashes = np.zeros(1, np.uint64)
         factors, terms = [1], [0]
         for _ in range(SYNTHETIC_VOCAB):

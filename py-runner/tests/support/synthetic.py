@@ -29,13 +29,13 @@ class SyntheticSource:
         self,
         vocab_size: int,
         noise: float = 0.0,
-        allows_batch: bool = True,
+        max_batch: int | None = None,
         logits_type: str = "float32",
         exact: bool = True,
     ) -> None:
         self.vocab_size = vocab_size
         self.noise = noise
-        self.allows_batch = allows_batch
+        self.max_batch = max_batch
         self.logits_type = logits_type
         self.exactness = Exactness(exact and noise == 0, "it was made so")
         self.passes: list[tuple[int, list[list[int]]]] = []
@@ -43,7 +43,7 @@ class SyntheticSource:
         self.reset(1)
 
     def reset(self, batch: int) -> None:
-        assert batch == 1 or self.allows_batch
+        assert batch <= (self.max_batch or batch)
         self._state = np.full(batch, 12345, np.int64)
         self._last = np.zeros(batch, np.int64)
         self._next = np.tile((np.arange(self.vocab_size) + 1) % self.vocab_size, (batch, 1))
@@ -111,12 +111,12 @@ class SyntheticTokenizer:
 
 
 def synthetic_model(
-    noise: float = 0.0, allows_batch: bool = True, vocab_size: int | None = None, exact: bool = True
+    noise: float = 0.0, max_batch: int | None = None, vocab_size: int | None = None, exact: bool = True
 ) -> LanguageModel:
     """A language model without a graph."""
     tokenizer = SyntheticTokenizer()
     return LanguageModel(
-        SyntheticSource(vocab_size or tokenizer.size, noise, allows_batch, exact=exact),
+        SyntheticSource(vocab_size or tokenizer.size, noise, max_batch, exact=exact),
         tokenizer,
         hashlib.sha256(b"model").hexdigest(),
         hashlib.sha256(b"tokenizer").hexdigest(),

@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use super::ComputeArguments;
+
 /// Arguments of `golden`.
 #[derive(Debug, Args)]
 pub struct GoldenArguments {
@@ -28,6 +30,9 @@ pub struct GoldenCheckArguments {
     /// Hold only these runners to them.
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "rust,python,node")]
     pub runner: Vec<String>,
+    /// How the runners are told to compute; the goldens are of the CPU and one thread.
+    #[command(flatten)]
+    pub compute: ComputeArguments,
 }
 
 /// Arguments of `golden write`.

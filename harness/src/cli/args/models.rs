@@ -52,7 +52,7 @@ pub struct ModelsFetchArguments {
     /// Fetch this variant, such as q4; exact, else q4f16, else the first, unless given. May be given more than once.
     #[arg(long, value_name = "NAME")]
     pub variant: Vec<String>,
-    /// Fetch also this file, as the manifest names it. May be given more than once.
+    /// Fetch this file, as the manifest names it, and the small ones, without the default variant. May be given more than once.
     #[arg(long, value_name = "PATH")]
     pub file: Vec<String>,
     /// Fetch all files of the model.

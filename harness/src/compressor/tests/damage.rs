@@ -18,8 +18,8 @@ impl LogitsSource for Moved {
         LogitsType::Float32
     }
 
-    fn allows_batch(&self) -> bool {
-        true
+    fn max_batch(&self) -> usize {
+        usize::MAX
     }
 
     fn reset(&mut self, batch: usize) -> Result<()> {

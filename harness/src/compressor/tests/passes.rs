@@ -29,8 +29,8 @@ impl LogitsSource for Noting {
         self.model.logits_type()
     }
 
-    fn allows_batch(&self) -> bool {
-        true
+    fn max_batch(&self) -> usize {
+        usize::MAX
     }
 
     fn exactness(&self) -> Exactness {

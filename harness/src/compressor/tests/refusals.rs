@@ -48,8 +48,8 @@ fn a_container_of_another_vocabulary_is_refused() {
         fn logits_type(&self) -> LogitsType {
             self.0.logits_type()
         }
-        fn allows_batch(&self) -> bool {
-            true
+        fn max_batch(&self) -> usize {
+            usize::MAX
         }
         fn exactness(&self) -> Exactness {
             self.0.exactness()

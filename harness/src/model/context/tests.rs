@@ -6,7 +6,7 @@ const VOCAB_SIZE: usize = 50;
 /// A source whose row tells exactly what its lane's cache holds, so that a test sees what every row was computed from.
 #[derive(Default)]
 struct Witness {
-    batch: bool,
+    max_batch: usize,
     caches: Vec<Vec<u32>>,
     logits: Vec<f32>,
     passes: Vec<(usize, usize)>,
@@ -29,12 +29,12 @@ impl LogitsSource for Witness {
         LogitsType::Float32
     }
 
-    fn allows_batch(&self) -> bool {
-        self.batch
+    fn max_batch(&self) -> usize {
+        self.max_batch
     }
 
     fn reset(&mut self, batch: usize) -> Result<()> {
-        assert!(self.batch || batch == 1);
+        assert!((1..=self.max_batch.max(1)).contains(&batch));
         self.caches = vec![Vec::new(); batch];
         Ok(())
     }
@@ -76,12 +76,12 @@ fn expected_cache(policy: ContextPolicy, lane: &[u32], index: usize) -> Vec<u32>
     (start..=index).map(input).collect()
 }
 
-fn check(policy: ContextPolicy, plan: Plan, count: usize, batch: bool) {
+fn check(policy: ContextPolicy, plan: Plan, count: usize, max_batch: usize) {
     let tokens = tokens(count);
     let ranges = lane_ranges(count, plan.lanes);
     assert_eq!(ranges.iter().map(ExactSizeIterator::len).sum::<usize>(), count);
     let mut source = Witness {
-        batch,
+        max_batch,
         ..Witness::default()
     };
     let mut next = vec![0; ranges.len()];
@@ -95,7 +95,7 @@ fn check(policy: ContextPolicy, plan: Plan, count: usize, batch: bool) {
     })
     .unwrap();
     assert!(ranges.iter().zip(&next).all(|(range, &rows)| range.len() == rows));
-    assert!(source.passes.iter().all(|&(lanes, _)| batch || lanes == 1));
+    assert!(source.passes.iter().all(|&(lanes, _)| lanes <= max_batch));
     assert!(
         source
             .passes
@@ -104,7 +104,7 @@ fn check(policy: ContextPolicy, plan: Plan, count: usize, batch: bool) {
     );
 
     let mut source = Witness {
-        batch,
+        max_batch,
         ..Witness::default()
     };
     let found = decode_in_lockstep(&mut source, policy, count, plan.lanes, |lane, index, row| {
@@ -128,8 +128,8 @@ fn every_row_sees_the_context_that_the_policy_says() {
         for count in [0, 1, 2, 7, 16, 33, 50] {
             for lanes in [1, 2, 3, 7, 256] {
                 for chunk in [1, 4, 100] {
-                    for batch in [true, false] {
-                        check(policy, Plan { lanes, chunk }, count, batch);
+                    for max_batch in [usize::MAX, 1, 2] {
+                        check(policy, Plan { lanes, chunk }, count, max_batch);
                     }
                 }
             }
@@ -145,13 +145,22 @@ fn a_batch_is_fed_in_as_few_passes_as_the_limits_allow() {
         overlap: 2,
     };
     let mut source = Witness {
-        batch: true,
+        max_batch: usize::MAX,
         ..Witness::default()
     };
     let plan = Plan { lanes: 3, chunk: 5 };
     rows_of_known_tokens(&mut source, policy, plan, &tokens(32), |_, _, _| Ok(())).unwrap();
     // Lanes of 11, 11 and 10: two chunks fill window 0, a warm-up of 2 opens window 1, the longer lanes end alone.
     assert_eq!(source.passes, [(3, 5), (3, 3), (3, 2), (3, 2), (2, 1)]);
+
+    // Two at once: the third lane follows by itself.
+    let mut source = Witness {
+        max_batch: 2,
+        ..Witness::default()
+    };
+    rows_of_known_tokens(&mut source, policy, plan, &tokens(32), |_, _, _| Ok(())).unwrap();
+    let expected = [(2, 5), (2, 3), (2, 2), (2, 3), (1, 5), (1, 3), (1, 2), (1, 2)];
+    assert_eq!(source.passes, expected);
 }
 
 #[test]

@@ -88,7 +88,7 @@ pub struct FileEntry {
 }
 
 /// In the place of a SHA-256 that nobody knows yet.
-const UNKNOWN: &str = "unknown";
+pub const UNKNOWN: &str = "unknown";
 
 fn known_hash<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Hash>, D::Error> {
     let text = String::deserialize(deserializer)?;

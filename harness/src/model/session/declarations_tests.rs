@@ -1,6 +1,7 @@
 //! The driver follows what a graph declares, whatever that is: each form against logits computed by hand.
 
 use super::*;
+use crate::model::signature::Batch;
 use crate::model::testing::graphs::{Declarations, VOCAB_SIZE, expected_row, onnx};
 use crate::model::testing::{runtime, values};
 
@@ -8,13 +9,39 @@ const CONFIG: &[u8] = br#"{"vocab_size": 7, "hidden_size": 18, "num_attention_he
 
 /// A session with a graph of these declarations, or none, with the reason on stderr, when there is no runtime.
 fn load(declarations: &Declarations) -> Option<Result<OrtSession>> {
+    load_with(declarations, None)
+}
+
+fn load_with(declarations: &Declarations, batch: Option<usize>) -> Option<Result<OrtSession>> {
     let config = ModelConfig::parse(CONFIG).unwrap();
+    let options = SessionOptions {
+        batch,
+        ..SessionOptions::default()
+    };
     Some(OrtSession::load(
         runtime()?,
         &ModelFiles::of_one_file(onnx(declarations)),
         &config,
-        &SessionOptions::default(),
+        &options,
     ))
+}
+
+#[test]
+fn a_batch_beyond_the_policy_is_refused_with_its_reason() {
+    let one = Declarations {
+        batch: "1",
+        ..Declarations::default()
+    };
+    let Some(refused) = load_with(&one, Some(2)) else {
+        return;
+    };
+    let error = refused.unwrap_err();
+    assert_eq!(error.code, ErrorCode::Unsupported);
+    let reason = "not a batch of 2: the batch dimension of input_ids is fixed at 1";
+    assert!(error.message.ends_with(reason), "{error}");
+    assert_eq!(load_with(&one, Some(1)).unwrap().unwrap().max_batch(), 1);
+    let many = Declarations::default();
+    assert_eq!(load_with(&many, Some(2)).unwrap().unwrap().max_batch(), 2);
 }
 
 /// Feeds lanes of known ids in chunks; lanes leave from the end as they run out. Every row is held to what it must be.
@@ -247,7 +274,7 @@ fn a_graph_of_another_fixed_length_is_refused() {
         let Some(session) = load(&declarations) else { return };
         let error = session.unwrap_err();
         assert_eq!(error.code, ErrorCode::Model);
-        let expected = format!("the graph takes {length} ids at once, neither one nor any number");
+        let expected = format!("the graph cannot be driven: the sequence dimension of input_ids is fixed at {length}");
         assert_eq!(error.message, expected);
     }
 }

@@ -3,8 +3,10 @@ use std::path::Path;
 use super::*;
 use crate::model::loaded::{Engine, LoadOptions, LoadedModel};
 use crate::model::provenance::Hash;
+use crate::model::provider::tests::IDLE;
+use crate::model::signature::Batch;
 use crate::model::source::TextTokenizer;
-use crate::model::testing::{tiny, tiny_options, tiny_with, values};
+use crate::model::testing::{repository, runtime, tiny, tiny_options, tiny_with, values};
 
 const VARIANTS: [&str; 2] = ["q4f16", "q4"];
 
@@ -194,6 +196,43 @@ fn the_view_is_that_of_the_file() {
 }
 
 #[test]
+fn a_provider_that_takes_no_part_is_no_silent_cpu() {
+    let Some(runtime) = runtime() else { return };
+    let model = ModelFiles::of_one_file(std::fs::read(repository().join("models/tiny/onnx/model_q4.onnx")).unwrap());
+    let options = SessionOptions::default();
+    let open = |provider: Provider| open(runtime, &model, provider, &options).map(drop);
+    open(Provider::named("cpu").unwrap()).unwrap();
+    let check = |provider: Provider, message: &str| {
+        let error = open(provider).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Unsupported);
+        assert!(error.message.contains(message), "{error}");
+    };
+    check(IDLE, "nodes to the execution provider azure: it fell back to the CPU");
+    // None of these is in the package that the tests run with, on the systems where they are run.
+    for name in [
+        "cuda", "tensorrt", "dml", "migraphx", "openvino", "qnn", "webgpu", "xnnpack",
+    ] {
+        let message = format!("the execution provider {name} is not in this build of ONNX Runtime");
+        check(Provider::named(name).unwrap(), &message);
+    }
+}
+
+#[test]
+fn the_nodes_of_each_provider_are_counted() {
+    let Some(runtime) = runtime() else { return };
+    let model = std::fs::read(repository().join("models/tiny/onnx/model_q4.onnx")).unwrap();
+    let mut builder = builder(runtime, &SessionOptions::default())
+        .unwrap()
+        .with_config_entry(RECORD_ASSIGNMENT, "1")
+        .unwrap();
+    let session = builder.commit_from_memory(&model).unwrap();
+    let nodes = assigned_nodes(&session).unwrap();
+    assert_eq!(nodes.keys().collect::<Vec<_>>(), ["CPUExecutionProvider"]);
+    assert!(nodes["CPUExecutionProvider"] > 10, "{nodes:?}");
+    Provider::named("cpu").unwrap().check_took_part(&nodes).unwrap();
+}
+
+#[test]
 fn the_fingerprint_says_what_is_really_used() {
     let options = SessionOptions {
         threads: 2,
@@ -264,6 +303,11 @@ fn what_does_not_belong_together_is_refused() {
     check(ErrorCode::Unsupported, &|options, _| {
         options.session.provider = "cuda".to_owned()
     });
+    check(ErrorCode::Unsupported, &|options, _| {
+        options.session.provider = "tpu".to_owned()
+    });
+    check(ErrorCode::Usage, &|options, _| options.session.batch = Some(0));
+    check(ErrorCode::Usage, &|options, _| options.session.batch = Some(257));
     check(ErrorCode::Setup, &|options, _| {
         options.engine = Engine::OnnxRuntime("nowhere/libonnxruntime.so".into())
     });

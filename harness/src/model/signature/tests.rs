@@ -50,6 +50,77 @@ fn a_batch_is_allowed_where_nothing_that_is_used_fixes_it() {
     );
 }
 
+#[derive(serde::Deserialize)]
+struct Table {
+    tensors: Vec<String>,
+    groups: Vec<Group>,
+}
+
+#[derive(serde::Deserialize)]
+struct Group {
+    expected: Expected,
+    cases: Vec<String>,
+}
+
+#[derive(Debug, serde::Deserialize)]
+#[serde(untagged)]
+enum Expected {
+    Refused { refused: String },
+    Driven { policy: BatchPolicy, length: Option<usize> },
+}
+
+/// A tensor as a word of the table says: a letter for its batch, one for its sequence.
+fn declared(name: &str, word: &str) -> Option<TensorInfo> {
+    let dimension = |letter: &str, symbol: &str| match letter {
+        "n" => symbol.to_owned(),
+        "a" => String::new(),
+        size => size.to_owned(),
+    };
+    let (batch, sequence) = word.split_at(1);
+    if sequence == "-" {
+        return None;
+    }
+    let batch = dimension(batch, "batch_size");
+    Some(match name {
+        "attention_mask" => tensor(name, "int64", &[&batch, &dimension(sequence, "total_sequence_length")]),
+        "logits" => tensor(name, "float32", &[&batch, &dimension(sequence, "sequence_length"), "9"]),
+        "input_ids" | "position_ids" => tensor(name, "int64", &[&batch, &dimension(sequence, "sequence_length")]),
+        _ => tensor(
+            name,
+            "float32",
+            &[&batch, "2", &dimension(sequence, "past_sequence_length"), "4"],
+        ),
+    })
+}
+
+#[test]
+fn all_declarations_mean_what_they_mean_in_every_language() {
+    let table: Table = serde_json::from_str(include_str!("../../../tests/cases/declarations.json")).unwrap();
+    let mut count = 0;
+    for group in &table.groups {
+        for case in &group.cases {
+            let tensors: Vec<TensorInfo> = table
+                .tensors
+                .iter()
+                .zip(case.split(' '))
+                .filter_map(|(name, word)| declared(name, word))
+                .collect();
+            let is_output = |tensor: &TensorInfo| tensor.name == LOGITS || tensor.name.starts_with(PRESENT);
+            let (outputs, inputs): (Vec<_>, Vec<_>) = tensors.into_iter().partition(is_output);
+            match (Signature::read(&inputs, &outputs, &config()), &group.expected) {
+                (Ok(signature), Expected::Driven { policy, length }) => {
+                    assert_eq!(signature.batch_policy, *policy, "{case}");
+                    assert_eq!(signature.one_by_one, *length == Some(1), "{case}");
+                }
+                (Err(error), Expected::Refused { refused }) => assert_eq!(error.code.name(), refused, "{case}"),
+                (found, expected) => panic!("{case}: {found:?}, not {expected:?}"),
+            }
+            count += 1;
+        }
+    }
+    assert!(count > 4000, "{count}");
+}
+
 #[test]
 fn the_past_is_found_among_the_open_dimensions() {
     let check = |shape: &[&str], expected: Option<(&[usize], usize)>| {

@@ -192,14 +192,15 @@ function cutIntoLanes(ids, lengths) {
 }
 
 /**
- * All lanes at once, or one after another where the graph allows no batch.
+ * Which lanes are fed together: as many as the source takes at once, in order.
  *
  * @param {LogitsSource} source
  * @param {Lane[]} lanes
  * @returns {Lane[][]}
  */
 function batches(source, lanes) {
-  return source.allowsBatch ? [lanes] : lanes.map((lane) => [lane]);
+  const size = Math.min(source.maxBatch, lanes.length);
+  return lanes.flatMap((_, first) => (first % size === 0 ? [lanes.slice(first, first + size)] : []));
 }
 
 /** Feeds the passes of a batch, one after another. */

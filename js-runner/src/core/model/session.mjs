@@ -25,6 +25,21 @@ const ARRAYS = {
   int64: BigInt64Array,
 };
 
+/**
+ * @param {import('./signature.mjs').BatchPolicy} policy
+ * @param {number | undefined} asked
+ */
+function maxBatchOf(policy, asked) {
+  if (policy.batch === 'dynamic') return asked ?? Number.POSITIVE_INFINITY;
+  if (asked !== undefined && asked > 1) {
+    throw new UnsupportedError(
+      `the graph takes one lane at a time, not a batch of ${asked}: ${policy.reason}`,
+      'leave --batch out: the lanes then run one after another',
+    );
+  }
+  return 1;
+}
+
 /** @implements {LogitsSource} */
 export class SessionSource {
   #session;
@@ -40,19 +55,15 @@ export class SessionSource {
    * @param {Session} session
    * @param {Signature} signature
    * @param {Exactness} exactness
+   * @param {number} [batch] the most lanes that are to be fed at once; all where the graph allows it, unless given
+   * @throws {UnsupportedError} the graph takes fewer
    */
-  constructor(session, signature, exactness) {
-    if (signature.fixedLength !== undefined && signature.fixedLength !== 1) {
-      throw new ModelError(
-        `the graph takes ${signature.fixedLength} ids at once, neither one nor any number`,
-        'export it with a symbolic sequence dimension',
-      );
-    }
+  constructor(session, signature, exactness, batch) {
     this.#session = session;
     this.#signature = signature;
     this.vocabSize = signature.vocabSize;
     this.logitsType = signature.logitsType;
-    this.allowsBatch = signature.batchPolicy.batch === 'dynamic';
+    this.maxBatch = maxBatchOf(signature.batchPolicy, batch);
     this.exactness = exactness;
     this.reset(1);
   }
@@ -62,7 +73,7 @@ export class SessionSource {
    * @throws {UnsupportedError} the graph takes no batch
    */
   reset(batch) {
-    if (batch > 1 && !this.allowsBatch) {
+    if (batch > 1 && this.#signature.batchPolicy.batch === 'static') {
       throw new UnsupportedError(
         `the graph takes one lane at a time, not ${batch}: ${this.#signature.batchPolicy.reason}`,
         'run the lanes one after another',
@@ -93,9 +104,7 @@ export class SessionSource {
    * @returns {Promise<Logits>} `[batch, length, V]`
    */
   async feed(ids, length) {
-    return this.#signature.fixedLength === 1 && length > 1
-      ? this.#feedOneByOne(ids, length)
-      : this.#feedAtOnce(ids, length);
+    return this.#signature.oneByOne && length > 1 ? this.#feedOneByOne(ids, length) : this.#feedAtOnce(ids, length);
   }
 
   /**

@@ -22,8 +22,8 @@ import { ModelError, VocabularyError } from '../errors.mjs';
  */
 
 /**
- * How to drive a graph. `maskType`, `positionsType` and `fixedLength` (how many ids the graph takes per pass) are undefined where
- * the graph has no such thing.
+ * How to drive a graph. `maskType` and `positionsType` are undefined where the graph has no such input; `oneByOne` is whether a pass takes
+ * one id of a lane, else any number.
  *
  * @typedef {object} Signature
  * @property {string} idsType
@@ -32,7 +32,7 @@ import { ModelError, VocabularyError } from '../errors.mjs';
  * @property {CacheSlot[]} caches
  * @property {LogitsType} logitsType
  * @property {number} vocabSize
- * @property {number | undefined} fixedLength
+ * @property {boolean} oneByOne
  * @property {BatchPolicy} batchPolicy
  */
 
@@ -87,7 +87,6 @@ export function readSignature(inputs, outputs, config) {
   if (caches.length === 0) throw undrivable(`it has no inputs ${PAST}*, hence no cache`);
   const logits = outputs.find(({ name }) => name === LOGITS);
   if (!logits) throw undrivable(`it has no output ${LOGITS}`);
-  const length = ids.shape[1];
   return {
     idsType: ids.type,
     maskType: types.get(MASK),
@@ -95,9 +94,25 @@ export function readSignature(inputs, outputs, config) {
     caches,
     logitsType: logitsTypeOf(logits),
     vocabSize: vocabSizeOf(logits, config),
-    fixedLength: typeof length === 'number' ? length : undefined,
+    oneByOne: takesOneByOne([...inputs, logits]),
     batchPolicy: batchPolicy(inputs, outputs),
   };
+}
+
+/**
+ * Ids are fed one by one where the sequence dimension of the ids, of the positions or of the logits is 1. The mask's cannot be fixed at
+ * all: it spans a past that grows.
+ *
+ * @param {TensorInfo[]} tensors
+ */
+function takesOneByOne(tensors) {
+  let oneByOne = false;
+  for (const { name, shape } of tensors) {
+    if (typeof shape[1] !== 'number' || ![IDS, MASK, POSITIONS, LOGITS].includes(name)) continue;
+    if (shape[1] !== 1 || name === MASK) throw undrivable(`the sequence dimension of ${name} is fixed at ${shape[1]}`);
+    oneByOne = true;
+  }
+  return oneByOne;
 }
 
 /**

@@ -19,7 +19,7 @@
  * @typedef {object} LogitsSource
  * @property {number} vocabSize V, the number of logits in a row
  * @property {LogitsType} logitsType the element type of `feed`'s logits
- * @property {boolean} allowsBatch whether more than one lane may be fed at once
+ * @property {number} maxBatch the most lanes that are fed at once, at least 1; `Infinity` where any number may be
  * @property {import('./exactness.mjs').Exactness} exactness whether its logits are the same bits everywhere and in every plan
  * @property {(batch: number) => void} reset empties the cache; the next pass has `batch` lanes and starts at position 0
  * @property {(batch: number) => void} keepLanes keeps the first `batch` lanes of the cache and drops the others

@@ -132,18 +132,19 @@ def cut_lanes(ids: Ids, lanes: int) -> list[Ids]:
 def rows_of_known_tokens(source: LogitsSource, policy: ContextPolicy, plan: Plan, ids: Ids) -> Iterator[RowBatch]:
     """The rows that predict each of `[n]` ids, pass by pass."""
     lanes = cut_lanes(ids, plan.lanes)
-    if source.allows_batch:
-        yield from _rows_in_step(source, policy, plan.chunk, lanes, 0)
-    else:
-        for number, lane in enumerate(lanes):
-            yield from _rows_in_step(source, policy, plan.chunk, [lane], number)
+    for batch in _batches(source, len(lanes)):
+        yield from _rows_in_step(source, policy, plan.chunk, lanes[batch.start : batch.stop], batch.start)
+
+
+def _batches(source: LogitsSource, lanes: int) -> list[range]:
+    """Which lanes are fed together: as many as the source takes at once, in order."""
+    size = min(source.max_batch or lanes, lanes)
+    return [range(start, min(start + size, lanes)) for start in range(0, lanes, size or 1)]
 
 
 def _rows_in_step(
     source: LogitsSource, policy: ContextPolicy, chunk: int, lanes: Sequence[Ids], first_lane: int
 ) -> Iterator[RowBatch]:
-    if not lanes:
-        return
     inputs = [np.concatenate([[policy.start_token], lane[:-1]]) for lane in lanes]
     window = Feeder(source, policy, len(lanes))
     longest, shortest = len(lanes[0]), len(lanes[-1])
@@ -163,11 +164,8 @@ def decode_in_lockstep(
     source: LogitsSource, policy: ContextPolicy, lengths: Sequence[int], decide: Callable[[int, Logits], Sequence[int]]
 ) -> None:
     """Walk lanes of unknown tokens, longest first: `decide(first_lane, rows [lanes, V])` gives the next token of each."""
-    if source.allows_batch:
-        _decode_in_step(source, policy, lengths, 0, decide)
-    else:
-        for number, length in enumerate(lengths):
-            _decode_in_step(source, policy, [length], number, decide)
+    for batch in _batches(source, len(lengths)):
+        _decode_in_step(source, policy, lengths[batch.start : batch.stop], batch.start, decide)
 
 
 def _decode_in_step(

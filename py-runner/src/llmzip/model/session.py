@@ -13,14 +13,15 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from llmzip.errors import ModelError, UnsupportedError, UsageError, VocabularyError
+from llmzip.errors import LlmzipError, ModelError, UnsupportedError, UsageError, VocabularyError
+from llmzip.model.context import MAX_LANES
 from llmzip.model.exactness import RULES_VERSION, Exactness
-from llmzip.model.graph import GraphView, graph_exactness, opset_and_ops, tensor_info
+from llmzip.model.graph import BatchPolicy, GraphView, graph_exactness, opset_and_ops, tensor_info
 from llmzip.model.model_files import ModelFiles
+from llmzip.model.provider import CPU, check_provider, open_session
 from llmzip.model.signature import IDS, LOGITS, MASK, POSITIONS, read_signature
 from llmzip.model.source import Ids, Logits
 
-PROVIDERS = {"cpu": "CPUExecutionProvider"}
 GRAPH_OPTIMIZATION = {
     "disabled": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
     "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
@@ -34,11 +35,12 @@ MAX_THREADS = 1024
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """How a graph is run."""
+    """How a graph is run; `batch` is the most lanes that are fed at once, all where the graph allows it if None."""
 
     threads: int = 1
-    provider: str = "cpu"
+    provider: str = CPU
     graph_optimization: str = "all"
+    batch: int | None = None
 
 
 def architecture() -> str:
@@ -54,6 +56,17 @@ def container_fingerprint(exactness: Exactness) -> str:
     return f"ort-{onnxruntime.__version__}/{architecture()}"[:32]
 
 
+def _max_batch(asked: int | None, policy: BatchPolicy) -> int | None:
+    if policy.batch == "dynamic":
+        return asked
+    if asked is not None and asked > 1:
+        raise UnsupportedError(
+            f"the graph takes one lane at a time, not a batch of {asked}: {policy.reason}",
+            "leave --batch out: the lanes then run one after another",
+        )
+    return 1
+
+
 def _ort_value(array: npt.NDArray[Any]) -> onnxruntime.OrtValue:
     """The array as the runtime's value, which keeps it alive and does not copy it."""
     return onnxruntime.OrtValue.ortvalue_from_numpy(array)
@@ -63,7 +76,8 @@ class Session:
     """A graph from the content of a model's files and of its `config.json`; a `LogitsSource`.
 
     Raises `ModelError` when the graph cannot be driven, `VocabularyError` when its vocabulary is not `config.json`'s,
-    `UsageError` for settings that are none, `UnsupportedError` for a provider that is not here.
+    `UsageError` for settings that are none, `UnsupportedError` for a provider that cannot be used, or that ONNX Runtime gave nothing to do,
+    and for a batch that the graph does not take.
     """
 
     def __init__(self, files: ModelFiles, config: dict[str, Any], settings: SessionOptions) -> None:
@@ -72,11 +86,7 @@ class Session:
         self._inputs = [tensor_info(each) for each in self._session.get_inputs()]
         self._outputs = [tensor_info(each) for each in self._session.get_outputs()]
         self.signature = signature = read_signature(self._inputs, self._outputs, config)
-        if signature.fixed_length not in (None, 1):
-            raise ModelError(
-                f"the graph takes {signature.fixed_length} ids at once, neither one nor any number",
-                "export it with a symbolic sequence dimension",
-            )
+        self.max_batch = _max_batch(settings.batch, signature.batch_policy)
         self.exactness = graph_exactness(files.onnx)
         self.vocab_size = signature.vocab_size
         self.logits_type = signature.logits_type
@@ -84,17 +94,12 @@ class Session:
         self._cache: dict[str, onnxruntime.OrtValue] = {}
         self._length = 0
 
-    @property
-    def allows_batch(self) -> bool:
-        """Whether more than one lane may be fed at once."""
-        return self.signature.batch_policy.batch == "dynamic"
-
     def reset(self, batch: int) -> None:
         """Empty the cache; the next pass has `batch` lanes and starts at position 0.
 
         Raises `UnsupportedError` where more than one lane is not allowed.
         """
-        if batch != 1 and not self.allows_batch:
+        if batch != 1 and self.signature.batch_policy.batch == "static":
             raise UnsupportedError(
                 f"the graph takes one lane at a time, not {batch}: {self.signature.batch_policy.reason}",
                 "run the lanes one after another",
@@ -115,17 +120,15 @@ class Session:
 
         Raises `ModelError`; `VocabularyError` when they are not as wide as `config.json` says.
         """
-        if self.signature.fixed_length == 1:
+        if self.signature.one_by_one:
             return np.concatenate([self._run(ids[:, at : at + 1]) for at in range(ids.shape[1])], axis=1)
         return self._run(ids)
 
     def inspect(self, content: bytes) -> GraphView:
         """What the graph declares; `content` is the model file's."""
         opset, ops = opset_and_ops(content)
-        used = self._session.get_providers()[0]
-        provider = next((name for name, long in PROVIDERS.items() if long == used), used)
         policy = self.signature.batch_policy
-        return GraphView(self._inputs, self._outputs, opset, ops, policy, self.exactness, provider)
+        return GraphView(self._inputs, self._outputs, opset, ops, policy, self.exactness, self.settings.provider)
 
     def _run(self, ids: Ids) -> Logits:
         signature, total = self.signature, self._length + ids.shape[1]
@@ -165,10 +168,12 @@ class Session:
             raise UsageError(
                 f"{settings.threads} threads are not 1 to {MAX_THREADS}", "give as many as the machine has cores"
             )
-        if settings.provider not in PROVIDERS:
-            raise UnsupportedError(
-                f"there is no provider {settings.provider!r} here", f"use one of {', '.join(PROVIDERS)}"
+        if settings.batch is not None and not 1 <= settings.batch <= MAX_LANES:
+            raise UsageError(
+                f"a batch of {settings.batch} lanes is not 1 to {MAX_LANES}",
+                "give the most lanes that are to be fed at once",
             )
+        check_provider(settings.provider)
         if settings.graph_optimization not in GRAPH_OPTIMIZATION:
             raise UsageError(
                 f"there is no graph optimization {settings.graph_optimization!r}",
@@ -188,7 +193,9 @@ class Session:
                 # The runtime takes weights from these bytes, under these names, and looks for no file.
                 names, contents = list(files.data), list(files.data.values())
                 options.add_external_initializers_from_files_in_memory(names, contents, list(map(len, contents)))
-            return onnxruntime.InferenceSession(files.onnx, options, providers=[PROVIDERS[settings.provider]])
+            return open_session(files.onnx, options, settings.provider)
+        except LlmzipError:
+            raise
         except Exception as error:
             raise ModelError(
                 f"ONNX Runtime cannot load the graph: {error}",

@@ -38,8 +38,8 @@ class Signature:
     caches: tuple[CacheSlot, ...]
     logits_type: str
     vocab_size: int
-    # How many ids the graph takes per pass, if that is fixed.
-    fixed_length: int | None
+    # Whether a pass takes one id of a lane; else any number.
+    one_by_one: bool
     batch_policy: BatchPolicy
 
 
@@ -74,7 +74,6 @@ def read_signature(inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo], 
         raise _undrivable(
             f"its logits are {logits.type} {list(logits.shape)}, not float32 or float16 with 3 dimensions"
         )
-    length = ids.shape[1]
     return Signature(
         types[IDS],
         types.get(MASK),
@@ -82,9 +81,24 @@ def read_signature(inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo], 
         tuple(caches),
         logits.type,
         _vocab_size(logits, config),
-        length if isinstance(length, int) else None,
+        _one_by_one([*inputs, logits]),
         batch_policy(inputs, outputs),
     )
+
+
+def _one_by_one(tensors: Sequence[TensorInfo]) -> bool:
+    """Ids are fed one by one where the sequence dimension of the ids, of the positions or of the logits is 1.
+
+    The mask's cannot be fixed at all: it spans a past that grows.
+    """
+    fixed = [(each.name, each.shape[1]) for each in tensors if each.name in (IDS, MASK, POSITIONS, LOGITS)]
+    one_by_one = False
+    for name, size in fixed:
+        if isinstance(size, int):
+            if size != 1 or name == MASK:
+                raise _undrivable(f"the sequence dimension of {name} is fixed at {size}")
+            one_by_one = True
+    return one_by_one
 
 
 def batch_policy(inputs: Sequence[TensorInfo], outputs: Sequence[TensorInfo]) -> BatchPolicy:

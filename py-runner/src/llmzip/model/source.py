@@ -31,8 +31,8 @@ class LogitsSource(Protocol):
         ...
 
     @property
-    def allows_batch(self) -> bool:
-        """Whether more than one lane may be fed at once."""
+    def max_batch(self) -> int | None:
+        """The most lanes that are fed at once, at least 1; None where any number may be."""
         ...
 
     @property

@@ -47,7 +47,7 @@ class Driver:
 
     def feed(self, ids: Ids, caches: Caches, past: int) -> tuple[Logits, Caches]:
         """Logits after each of the ids [batch, n], that follow `past` others, and the caches then. Raises QuantizeError."""
-        if self.signature.fixed_length != 1:
+        if not self.signature.one_by_one:
             return self._run(ids, caches, past)
         parts = []
         for at in range(ids.shape[1]):

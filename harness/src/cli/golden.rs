@@ -39,6 +39,7 @@ fn check(arguments: &GoldenCheckArguments, layout: &Layout, output: &Output) -> 
         ..settings
     };
     let members = runners::named(
+        "--runner",
         &arguments.runner,
         layout,
         Timeouts::default(),
@@ -66,7 +67,13 @@ fn write(arguments: &GoldenWriteArguments, layout: &Layout, output: &Output) -> 
 fn write_model(arguments: &GoldenWriteArguments, layout: &Layout, output: &Output) -> Result<()> {
     let settings = settings(&arguments.model, layout)?;
     let names = [arguments.runner.clone()];
-    let members = runners::named(&names, layout, Timeouts::default(), &mut SetupTalk::new(output))?;
+    let members = runners::named(
+        "--runner",
+        &names,
+        layout,
+        Timeouts::default(),
+        &mut SetupTalk::new(output),
+    )?;
     let mut runner = match members.into_iter().next() {
         Some(Member::Ready(runner)) => runner,
         Some(Member::Failed { error, .. }) => return Err(error),

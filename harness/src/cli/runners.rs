@@ -97,17 +97,18 @@ fn is_chosen(arguments: &ConformArguments, name: &str) -> bool {
     arguments.only.is_empty() || arguments.only.iter().any(|only| only == name)
 }
 
-/// Runners that are there without being added, each of which must take part.
+/// Runners that are there without being added, each of which must take part; `flag` is the option that names them.
 ///
 /// # Errors
 /// `usage` for a name that is no such runner, `setup` for one that cannot take part.
 pub fn named(
+    flag: &str,
     names: &[String],
     layout: &Layout,
     timeouts: Timeouts,
     narrator: &mut dyn Narrator,
 ) -> Result<Vec<Member>> {
-    check_names("--runner", names, &BUILT_IN.map(str::to_owned))?;
+    check_names(flag, names, &BUILT_IN.map(str::to_owned))?;
     let mut members = Vec::new();
     for name in BUILT_IN
         .iter()
@@ -130,14 +131,7 @@ pub fn chosen(
     narrator: &mut dyn Narrator,
 ) -> Result<Vec<Member>> {
     let added = added(commands, &BUILT_IN.map(str::to_owned))?;
-    check_names("--only", names, &BUILT_IN.map(str::to_owned))?;
-    let mut members = Vec::new();
-    for name in BUILT_IN
-        .iter()
-        .filter(|name| names.iter().any(|wanted| wanted == *name))
-    {
-        members.push(member(name, built_in(name, layout, timeouts, narrator), true)?);
-    }
+    let mut members = named("--only", names, layout, timeouts, narrator)?;
     for (name, command) in &added {
         members.push(start(name, command, timeouts)?);
     }

@@ -85,7 +85,7 @@ def test_an_exporter_that_cannot_says_so_and_leaves_nothing(tmp_path: Path, chec
     for name, options, words in (
         ("mamba", {}, "it does not know the family mamba"),
         ("gpt2", {"exporter": "fused"}, "no builder for GPT2LMHeadModel"),
-        ("gpt2", {"activations": ("exact",)}, "model_type is 'gpt2'"),
+        ("gpt2", {"activations": ("exact",)}, 'model_type is "gpt2"'),
     ):
         with pytest.raises(QuantizeError, match=words):
             made(checkpoints / name, tmp_path / name, **options)

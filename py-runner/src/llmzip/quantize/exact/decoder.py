@@ -19,7 +19,7 @@ from llmzip.quantize.rotary import rotary_tables
 from .attention import Attention, declare_caches, mask, query_factor
 from .exponential import exponential, root_scale
 from .heads import Heads, rotation
-from .operations import PEAK, Operations, TwoBytes, normalization_unit
+from .operations import PEAK, ZERO_POINT, Operations, normalization_unit
 from .weights import Int8Columns, quantize_columns
 
 _LARGEST_FILE = 2**31 - 1
@@ -78,9 +78,10 @@ class _Decoder:
             x = ops.two_bytes(residual)
             norm = ops.normalization(x, config.hidden_size, config.rms_norm_eps)
             heads = Heads(graph, self._weights, layer, turn, query_factor(config)).build(x, norm)
-            mixed = ops.two_bytes(Attention(graph, config, layer, bias).build(*heads))
-            output = quantize_columns(self._weights.linear(layer, "self_attn.o_proj"))
-            residual = self._add(ops, residual, mixed, f"model.layers.{layer}.self_attn.o_proj", output, mixed.peak)
+            mixed = ops.one_byte(Attention(graph, config, layer, bias).build(*heads))
+            output = quantize_columns(self._weights.linear(layer, "self_attn.o_proj")).times(1 / ZERO_POINT)
+            product = ops.short_product(mixed, f"model.layers.{layer}.self_attn.o_proj", output)
+            residual = ops.node("Add", residual, ops.node("Mul", product, mixed.peak))
             residual = self._mlp(Operations(graph, f"/model/layers.{layer}/mlp"), layer, residual)
         self._head(residual, embedding)
         return graph.model(f"{config.model_type}_exact", "llmzip", metadata)
@@ -94,11 +95,6 @@ class _Decoder:
         return ops.node(
             "Mul", rows, ops.node("Unsqueeze", ops.node("Gather", scales, "input_ids", axis=0), ops.integers(-1))
         )
-
-    def _add(self, ops: Operations, residual: str, x: TwoBytes, at: str, weight: Int8Columns, scale: str) -> str:
-        """Add a linear layer of `x` to the residual; `scale` is that of the rows, [batch, sequence, 1], times PEAK."""
-        product = ops.product(x, at, weight.times(1 / PEAK))
-        return ops.node("Add", residual, ops.node("Mul", product, scale))
 
     def _mlp(self, ops: Operations, layer: int, residual: str) -> str:
         config, at = self._config, f"model.layers.{layer}.mlp"
@@ -119,9 +115,9 @@ class _Decoder:
             ops.node("Add", exponential(ops, root, ceiling=_SIGMOID_CEILING), ops.number(1.0)), 2.0
         )
         hidden = ops.two_bytes(ops.node("Mul", ops.node("Mul", root, twice_sigmoid), up))
-        down = quantize_columns(self._weights.linear(layer, "mlp.down_proj")).times(-0.5 / (root_scale() * unit))
-        scale = ops.node("Mul", hidden.peak, norm.factor)
-        return self._add(ops, residual, hidden, f"{at}.down_proj", down, scale)
+        down = quantize_columns(self._weights.linear(layer, "mlp.down_proj"))
+        product = ops.product(hidden, f"{at}.down_proj", down.times(-0.5 / (root_scale() * unit * PEAK)))
+        return ops.node("Add", residual, ops.node("Mul", product, ops.node("Mul", hidden.peak, norm.factor)))
 
     def _head(self, residual: str, embedding: Int8Columns) -> None:
         ops, config = Operations(self._graph, "/lm_head"), self._config

@@ -71,11 +71,9 @@ class Heads:
         if self._config.family.qk_norm:
             projected = ops.node("Mul", projected, self._head_norms())
         turned = self._rotated(projected)
-        peak = ops.peak(turned)
-        # The integer 128 is out of range and becomes 127: less than what rounding costs.
-        integers = ops.quantized(ops.node("Mul", turned, ops.reciprocal(peak, ZERO_POINT)), 1, ZERO_POINT)
-        parts = ops.split(ops.transpose(integers, 0, 2, 1, 3), 1, *self._sizes)
-        scales = ops.split(ops.transpose(ops.node("Mul", peak, factors), 0, 2, 3, 1), 1, *self._sizes)
+        rows = ops.one_byte(turned)
+        parts = ops.split(ops.transpose(rows.integers, 0, 2, 1, 3), 1, *self._sizes)
+        scales = ops.split(ops.transpose(ops.node("Mul", rows.peak, factors), 0, 2, 3, 1), 1, *self._sizes)
         queries, keys, values = (Rows(*pair) for pair in zip(parts, scales, strict=True))
         return queries, keys, values
 

@@ -43,6 +43,14 @@ class TwoBytes:
 
 
 @dataclass(frozen=True)
+class OneByte:
+    """Rows of integers in [-ZERO_POINT, ZERO_POINT): uint8 around ZERO_POINT; the real values are the integers * peak / ZERO_POINT."""
+
+    integers: str
+    peak: str
+
+
+@dataclass(frozen=True)
 class Normalization:
     """An RMSNorm of rows of integers, [.., 1]: `factor` turns them into normalised values times `normalization_unit`.
 
@@ -125,6 +133,13 @@ class Operations:
         low = self.quantized(self.node("Sub", integers, coarse), 1, ZERO_POINT)
         return TwoBytes(high, low, coarse, peak, levels)
 
+    def one_byte(self, x: str) -> OneByte:
+        """Quantise each row of `x` by its largest magnitude, to half as many bits and a third of the nodes of `two_bytes`."""
+        peak = self.peak(x)
+        # The integer 128 is out of range and becomes 127: less than what rounding costs.
+        integers = self.node("Mul", x, self.reciprocal(peak, ZERO_POINT))
+        return OneByte(self.quantized(integers, 1, ZERO_POINT), peak)
+
     def matrix(self, x: str, weight: str, x_zero: int, weight_zero: int | None = None) -> str:
         """An integer product, int32; `weight_zero` is for weights that are uint8."""
         zeros = [self.number(x_zero, np.uint8)]
@@ -139,6 +154,13 @@ class Operations:
             return self.node("Cast", self.node("Add", shifted, low), to=TensorProto.FLOAT)
         parts = [self.node("Cast", part, to=TensorProto.FLOAT) for part in (high, low)]
         return self.node("Add", self.scaled(parts[0], 1 << LOW_BITS), parts[1])
+
+    def short_product(self, x: OneByte, name: str, weight: Int8Columns) -> str:
+        """`x` times an int8 matrix [in, out], with the columns' scales but without the rows' (`x.peak / ZERO_POINT`)."""
+        matrix = self.graph.constant(f"{name}.int8", weight.values)
+        scales = self.graph.constant(f"{name}.scales", weight.scales)
+        product = self.node("Cast", self.matrix(x.integers, matrix, ZERO_POINT), to=TensorProto.FLOAT)
+        return self.node("Mul", product, scales)
 
     def product(self, x: TwoBytes, name: str, weight: Int8Columns, matrix: str | None = None) -> str:
         """`x` times an int8 matrix [in, out], with the columns' scales but without the rows' (`x.peak / PEAK`).

@@ -218,6 +218,8 @@ fn run_target(
     interrupt::check()?;
     read_back::sum_up(target, &settings.inputs, writers, &read, report);
     for (seat, read) in seats.iter_mut().zip(&read) {
+        // Asked while the process is there; one that has died meanwhile keeps what it had before.
+        seat.entry.peak_mib = seat.runner.peak_mib().or(seat.entry.peak_mib);
         seat.alive &= !read.log.broken;
     }
     for log in collected

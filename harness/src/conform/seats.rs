@@ -56,6 +56,7 @@ pub(super) fn seat(members: Vec<Member>, report: &mut Report, observer: &dyn Obs
                     name,
                     status: RunnerStatus::Skipped,
                     fingerprint: None,
+                    peak_mib: None,
                     reason: Some(reason),
                 };
                 report.runners.push(entry);
@@ -75,6 +76,7 @@ pub(super) fn seat(members: Vec<Member>, report: &mut Report, observer: &dyn Obs
                     name,
                     status: RunnerStatus::Ok,
                     fingerprint: Some(hello.fingerprint),
+                    peak_mib: None,
                     reason: None,
                 };
                 seats.push(Seat {
@@ -101,6 +103,7 @@ fn failed_entry(name: &str) -> RunnerEntry {
         name: name.to_owned(),
         status: RunnerStatus::Failed,
         fingerprint: None,
+        peak_mib: None,
         reason: None,
     }
 }

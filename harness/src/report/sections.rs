@@ -3,6 +3,7 @@
 mod pairs;
 mod requests;
 mod round_trips;
+mod times;
 
 use super::{Report, RunnerStatus, Verdict};
 use crate::compare::classes::PairClass;
@@ -11,6 +12,7 @@ use pairs::pairs;
 pub use pairs::reason;
 pub(crate) use requests::{failures, skips};
 use round_trips::{containers, matrix};
+use times::times;
 
 /// A titled table, followed by remarks.
 #[derive(Clone, Debug)]
@@ -72,6 +74,7 @@ pub fn sections(report: &Report) -> Vec<Section> {
     sections.extend(checks(report));
     sections.push(matrix(report));
     sections.push(containers(report));
+    sections.push(times(report));
     sections.extend(skips(report));
     sections.extend(failures(report));
     sections.retain(|section| !section.rows.is_empty());
@@ -150,12 +153,25 @@ fn runners(report: &Report) -> Section {
             )),
             plain(pair(print.runtime, print.runtime_version)),
             plain(pair(print.tokenizer, print.tokenizer_version)),
+            plain(
+                runner
+                    .peak_mib
+                    .map_or_else(|| "-".to_owned(), |peak| format!("{peak} MiB")),
+            ),
             plain(runner.reason.clone().unwrap_or_default()),
         ]
     });
     Section {
         title: "Runners",
-        header: header(&["runner", "status", "language", "runtime", "tokenizer", "reason"]),
+        header: header(&[
+            "runner",
+            "status",
+            "language",
+            "runtime",
+            "tokenizer",
+            "memory",
+            "reason",
+        ]),
         rows: rows.collect(),
         remarks: Vec::new(),
     }

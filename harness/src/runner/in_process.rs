@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::memory::peak_mib;
 use super::operations::Operations;
 use super::serve::Handler;
 use super::{OnProgress, RawOutcome, Runner};
@@ -37,6 +38,10 @@ impl Runner for InProcessRunner {
 
     fn talk(&self) -> String {
         String::new()
+    }
+
+    fn peak_mib(&self) -> Option<u64> {
+        peak_mib(None)
     }
 
     fn break_off(&mut self, _: &Error) {}

@@ -4,6 +4,7 @@
 pub mod in_process;
 mod line_json;
 mod lines;
+mod memory;
 pub mod operations;
 mod parameters;
 pub mod process;
@@ -41,6 +42,9 @@ pub trait Runner: Send {
 
     /// What the runner wrote to stderr of late; empty for one in process.
     fn talk(&self) -> String;
+
+    /// The most MiB that the runner's process has held so far; for one in process, this process. `None` where that is not known.
+    fn peak_mib(&self) -> Option<u64>;
 
     /// Ends a runner that has broken the protocol; every later request fails with `error`.
     fn break_off(&mut self, error: &Error);

@@ -15,6 +15,7 @@ use serde_json::Value;
 pub use self::command::{CommandSpec, Timeouts};
 use super::line_json::parse_line;
 use super::lines::{Heard, Talk, quote, read_lines};
+use super::memory::peak_mib;
 
 use super::protocol::{Load, MAX_LINE_BYTES, Operation, ReplyBody, ReplyLine, RequestLine, from_object};
 use super::{OnProgress, RawOutcome, Runner};
@@ -248,6 +249,10 @@ impl Runner for ProcessRunner {
 
     fn talk(&self) -> String {
         self.talk.text()
+    }
+
+    fn peak_mib(&self) -> Option<u64> {
+        peak_mib(Some(self.child.id()))
     }
 
     fn break_off(&mut self, error: &Error) {

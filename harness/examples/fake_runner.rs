@@ -55,6 +55,18 @@ enum Fault {
     WrongToken,
     /// A text with a next line (U+0085) has another first token.
     MisreadsNextLine,
+    /// A text with a next line (U+0085) is refused.
+    RefusesNextLine,
+    /// The same, with another error.
+    DeniesNextLine,
+    /// A text of 16 characters or more, or one very short text, has another first token.
+    MisreadsMuch,
+    /// The id 255, which no text gives, is decoded to another text.
+    Misdecodes255,
+    /// No id from 250 is a token.
+    HasGap,
+    /// Says that the tokenizer has more ids than there can be.
+    HugeTokenizer,
     /// The bell (U+0007) does not come back from its token.
     ForgetsBell,
     /// The same, and its containers lose it too.
@@ -278,11 +290,16 @@ impl Fake {
             return Err(Error::new(ErrorCode::Integrity, "the model is another one").with_hint("fetch it again"));
         }
         let lie = self.fault == Fault::LiesAboutHash;
+        let size = if self.fault == Fault::HugeTokenizer {
+            u32::MAX
+        } else {
+            VOCAB_SIZE
+        };
         done(LoadResult {
             model_sha256: if lie { "0".repeat(64) } else { request.model_sha256 },
             tokenizer_sha256: request.tokenizer_sha256,
-            vocab_size: VOCAB_SIZE,
-            tokenizer_size: VOCAB_SIZE,
+            vocab_size: size,
+            tokenizer_size: size,
             logits_type: LogitsType::Float32,
             fingerprint: self.fingerprint(),
         })
@@ -462,16 +479,31 @@ impl Handler for Fake {
                 if let (Fault::WrongToken, Some(id)) = (self.fault, ids.last_mut()) {
                     *id += 1;
                 }
-                if let (Fault::MisreadsNextLine, true, Some(id)) =
-                    (self.fault, request.text.contains('\u{85}'), ids.first_mut())
-                {
+                let next_line = request.text.contains('\u{85}');
+                let misread = match self.fault {
+                    Fault::MisreadsNextLine => next_line,
+                    Fault::MisreadsMuch => request.text.chars().count() >= 16 || request.text == "№5",
+                    _ => false,
+                };
+                if let (true, Some(id)) = (misread, ids.first_mut()) {
                     *id = (*id + 1) % VOCAB_SIZE;
+                }
+                match self.fault {
+                    Fault::RefusesNextLine if next_line => return Err(Error::new(ErrorCode::Usage, "no next line")),
+                    Fault::DeniesNextLine if next_line => return Err(Error::format("no next line")),
+                    _ => {}
                 }
                 done(TokenizeResult { ids })
             }
             "detokenize" => {
                 let request: Detokenize = parse(params)?;
+                if self.fault == Fault::HasGap && request.ids.iter().any(|&id| id >= 250) {
+                    return Err(Error::new(ErrorCode::Usage, "there is no such token"));
+                }
                 let mut bytes: Vec<u8> = request.ids.iter().map(|id| id.to_le_bytes()[0]).collect();
+                if self.fault == Fault::Misdecodes255 && request.ids.contains(&255) {
+                    bytes.push(b'!');
+                }
                 if matches!(self.fault, Fault::ForgetsBell | Fault::LosesBell) {
                     bytes.retain(|&byte| byte != BELL);
                 }

@@ -8,12 +8,13 @@ mod support;
 use std::fs;
 use std::process::Command;
 
+use insta::assert_snapshot;
 use llmzip::alignment::known::KnownDifference;
-use llmzip::alignment::{self, Answer, Findings, Settings};
+use llmzip::alignment::{self, Answer, Decoded, Findings, MOST_EXAMINED, Settings};
 use llmzip::conform::inputs::sha256;
 use llmzip::setup::{Layout, layout::venv_executable};
 use llmzip::{ErrorCode, Result};
-use support::cli;
+use support::cli::{self, Ended};
 
 /// Enough for every kind of text in a moment.
 const CASES: usize = 50;
@@ -30,7 +31,7 @@ fn run(faults: &[(&str, &str)], known: Vec<KnownDifference>) -> Result<Findings>
         known,
     };
     let scratch = tempfile::tempdir().unwrap();
-    alignment::run(&settings, members, scratch.path(), &|_, _| {})
+    alignment::run(&settings, members, scratch.path(), &|_, _, _| {})
 }
 
 fn next_line_is_known(text: &str) -> KnownDifference {
@@ -48,7 +49,10 @@ fn honest_runners_agree() {
     assert!(found.held());
     assert_eq!(found.runners, ["one", "other"]);
     assert!(found.texts > CASES && found.characters > 0x4_0000);
-    assert_eq!((found.differences.len(), found.lossy), (0, 0));
+    assert_eq!((found.differences.len(), found.lossy, found.refused), (0, 0, 0));
+    let ids = &found.ids;
+    assert_eq!((ids.singles, ids.pairs), (256, CASES));
+    assert_eq!((ids.differences.len(), ids.unshown, ids.refused), (0, 0, 0));
 }
 
 #[test]
@@ -87,6 +91,73 @@ fn a_known_difference_must_go_on() {
 }
 
 #[test]
+fn what_one_refuses_is_a_difference_and_what_all_refuse_is_listed() {
+    let check = |one: &str, other: &str, differs: Option<[Option<ErrorCode>; 2]>, refused: Option<ErrorCode>| {
+        let found = run(&[("one", one), ("other", other)], Vec::new()).unwrap();
+        assert_eq!(found.held(), differs.is_none(), "{found:?}");
+        let code = |answer: &Answer| match answer {
+            Answer::Read(_) => None,
+            Answer::Refused(code) => Some(*code),
+        };
+        let told: Vec<_> = found.differences.iter().collect();
+        assert_eq!(told.len(), usize::from(differs.is_some()), "{told:?}");
+        for difference in told {
+            assert_eq!(difference.text, "\u{85}");
+            assert_eq!(Some([code(&difference.expected), code(&difference.found)]), differs);
+        }
+        assert_eq!(found.refused > 1, refused.is_some(), "{found:?}");
+        let examples: Vec<_> = refused.iter().map(|&code| ("\u{85}".to_owned(), code)).collect();
+        assert_eq!(found.refused_examples, examples);
+    };
+    let (usage, format) = (Some(ErrorCode::Usage), Some(ErrorCode::Format));
+    check("refuses-next-line", "refuses-next-line", None, usage);
+    check("none", "refuses-next-line", Some([None, usage]), None);
+    check("refuses-next-line", "none", Some([usage, None]), None);
+    check("denies-next-line", "refuses-next-line", Some([format, usage]), format);
+}
+
+#[test]
+fn of_too_many_differences_the_smallest_are_kept() {
+    let found = run(&[("one", "none"), ("other", "misreads-much")], Vec::new()).unwrap();
+    let told: Vec<_> = found
+        .differences
+        .iter()
+        .map(|each| (each.text.as_str(), each.count))
+        .collect();
+    // Pages of Unicode come before this short text, and are more than are examined.
+    assert_eq!(told, [("№5", 1), ("a".repeat(16).as_str(), MOST_EXAMINED - 1)]);
+    assert!(found.unexamined > 1_000 && !found.held());
+}
+
+#[test]
+fn ids_that_no_text_gives_are_compared_too() {
+    let found = run(&[("one", "none"), ("other", "misdecodes255")], Vec::new()).unwrap();
+    assert!(!found.held() && found.differences.is_empty());
+    let [difference] = found.ids.differences.as_slice() else {
+        panic!("{:?}", found.ids);
+    };
+    assert_eq!(
+        (difference.runner.as_str(), difference.ids.as_slice()),
+        ("other", [255].as_slice())
+    );
+    assert_eq!(difference.expected, Decoded::Text("\u{fffd}".to_owned()));
+    assert_eq!(difference.found, Decoded::Text("\u{fffd}!".to_owned()));
+
+    let found = run(&[("one", "has-gap"), ("other", "has-gap")], Vec::new()).unwrap();
+    assert!(found.ids.differences.is_empty());
+    let gap: Vec<Vec<u32>> = (250..256).map(|id| vec![id]).collect();
+    assert_eq!((found.ids.refused, found.ids.refused_examples), (6, gap));
+
+    let found = run(&[("one", "has-gap"), ("other", "none")], Vec::new()).unwrap();
+    let ids: Vec<&[u32]> = found.ids.differences.iter().map(|each| each.ids.as_slice()).collect();
+    assert_eq!(
+        ids[..6],
+        [[250], [251], [252], [253], [254], [255]].map(|id: [u32; 1]| id.to_vec())
+    );
+    assert_eq!(found.ids.differences[0].expected, Decoded::Refused(ErrorCode::Usage));
+}
+
+#[test]
 fn what_does_not_come_back_of_tokens_must_come_back_of_containers() {
     let found = run(&[("one", "forgets-bell"), ("other", "forgets-bell")], Vec::new()).unwrap();
     assert!(found.held(), "{found:?}");
@@ -106,6 +177,41 @@ fn who_cannot_be_compared_is_an_error() {
     check(&[("one", "none"), ("other", "lies-about-hash")], ErrorCode::Integrity);
     check(&[("one", "none"), ("other", "has-no-load")], ErrorCode::Runner);
     check(&[("one", "none"), ("other", "nonsense")], ErrorCode::Runner);
+    check(&[("one", "none"), ("other", "huge-tokenizer")], ErrorCode::Runner);
+}
+
+/// The command over two fake runners.
+fn command(faults: [&str; 2]) -> Ended {
+    let program = support::fake_runner().to_str().unwrap().replace('\\', "/");
+    let [one, other] = ["one", "other"].map(|name| format!("{name}='{program}' --fault "));
+    let [one, other] = [one + faults[0], other + faults[1]];
+    cli::run(&[
+        "tokenizers",
+        "--only",
+        "one,other",
+        "--runner",
+        &one,
+        "--runner",
+        &other,
+        "--cases",
+        "50",
+    ])
+}
+
+#[test]
+fn what_is_told() {
+    let check = |name: &str, faults: [&str; 2]| {
+        let scratch = tempfile::tempdir().unwrap();
+        assert_snapshot!(name, command(faults).told(scratch.path()));
+    };
+    check("agree", ["none", "none"]);
+    check("differ", ["none", "misreads-next-line"]);
+    check("differ-much", ["none", "misreads-much"]);
+    check("one-refuses", ["none", "refuses-next-line"]);
+    check("all-refuse", ["refuses-next-line", "refuses-next-line"]);
+    check("forget", ["forgets-bell", "loses-bell"]);
+    check("ids", ["none", "misdecodes255"]);
+    check("gap", ["has-gap", "has-gap"]);
 }
 
 fn check_real(args: &[&str], says: &str) {

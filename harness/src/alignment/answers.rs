@@ -23,7 +23,22 @@ pub struct Reading {
     pub text: String,
 }
 
+/// What a runner makes of ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decoded {
+    /// They are this text.
+    Text(String),
+    /// They are refused, with this error code.
+    Refused(ErrorCode),
+}
+
 impl Answer {
+    /// Whether the text is refused.
+    #[must_use]
+    pub const fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused(_))
+    }
+
     /// Whether `text` was read, but does not come back.
     #[must_use]
     pub fn is_lossy(&self, text: &str) -> bool {
@@ -45,8 +60,8 @@ impl Reader {
         self.runner.name()
     }
 
-    /// Greets it and lets it load the model.
-    pub(super) fn load(&mut self, target: &Target) -> Result<()> {
+    /// Greets it and lets it load the model; gives the size that it states for the tokenizer, the largest id + 1.
+    pub(super) fn load(&mut self, target: &Target) -> Result<u32> {
         let hello = greet(self.runner.as_mut())?;
         for op in [Tokenize::NAME, Detokenize::NAME] {
             if let Some(skip) = why_not_asked(op, &hello.ops) {
@@ -64,7 +79,8 @@ impl Reader {
             graph_optimization: GraphOptimization::All,
         };
         let load = self.answer(&request)?;
-        check_load(self.runner.name(), &request, &load)
+        check_load(self.runner.name(), &request, &load)?;
+        Ok(load.tokenizer_size)
     }
 
     /// What it makes of a text.
@@ -78,11 +94,16 @@ impl Reader {
             self.answer(&Detokenize { ids: ids.clone() })
                 .map(|result| Reading { ids, text: result.text })
         });
-        match read {
-            Ok(reading) => Ok(Answer::Read(reading)),
-            Err(error) if matches!(error.code, ErrorCode::Runner | ErrorCode::Interrupted) => Err(error),
-            Err(error) => Ok(Answer::Refused(error.code)),
-        }
+        Ok(answered(read)?.map_or_else(Answer::Refused, Answer::Read))
+    }
+
+    /// What it makes of ids.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) fn decode(&mut self, ids: &[u32]) -> Result<Decoded> {
+        let decoded = self.answer(&Detokenize { ids: ids.to_owned() });
+        Ok(answered(decoded)?.map_or_else(Decoded::Refused, |result| Decoded::Text(result.text)))
     }
 
     /// The answer to a request that the runner has to do.
@@ -98,5 +119,14 @@ impl Reader {
 
     pub(super) fn stop(&mut self) {
         self.runner.stop();
+    }
+}
+
+/// An answer or the code of a refusal; an error when nothing more can be asked.
+fn answered<T>(answer: Result<T>) -> Result<std::result::Result<T, ErrorCode>> {
+    match answer {
+        Ok(answer) => Ok(Ok(answer)),
+        Err(error) if matches!(error.code, ErrorCode::Runner | ErrorCode::Interrupted) => Err(error),
+        Err(error) => Ok(Err(error.code)),
     }
 }

@@ -119,19 +119,24 @@ pub fn named(
     Ok(members)
 }
 
-/// Runners that are there without being added, and others with their commands; each must take part.
+/// Runners that `--only` names, and those that were added, which it may name too; each must take part.
 ///
 /// # Errors
-/// `usage` for a name that is no such runner, `setup` for one that cannot take part.
+/// `usage` for a name that is no runner, `setup` for one that cannot take part.
 pub fn chosen(
-    names: &[String],
+    only: &[String],
     commands: &[String],
     layout: &Layout,
     timeouts: Timeouts,
     narrator: &mut dyn Narrator,
 ) -> Result<Vec<Member>> {
-    let added = added(commands, &BUILT_IN.map(str::to_owned))?;
-    let mut members = named("--only", names, layout, timeouts, narrator)?;
+    let mut names = BUILT_IN.map(str::to_owned).to_vec();
+    let added = added(commands, &names)?;
+    names.extend(added.iter().map(|(name, _)| name.clone()));
+    check_names("--only", only, &names)?;
+    let mut built_in: Vec<String> = only.to_vec();
+    built_in.retain(|name| !added.iter().any(|(added, _)| added == name));
+    let mut members = named("--only", &built_in, layout, timeouts, narrator)?;
     for (name, command) in &added {
         members.push(start(name, command, timeouts)?);
     }

@@ -6,7 +6,7 @@ use super::progress::{RunnerBars, SetupTalk};
 use super::runners;
 use super::targets::target;
 use crate::Result;
-use crate::alignment::{self, Answer, Difference, Findings, known};
+use crate::alignment::{self, Answer, Decoded, Difference, Findings, IdFindings, MOST_EXAMINED, MOST_SHOWN, known};
 use crate::conform::Observer as _;
 use crate::files::scratch_folder;
 use crate::model::provenance::Models;
@@ -39,12 +39,12 @@ pub fn run(arguments: &TokenizersArguments, output: &Output) -> Result<u8> {
     )?;
     let scratch = scratch_folder()?;
     let bars = RunnerBars::new(output);
-    let found = alignment::run(&settings, members, scratch.path(), &|runner, done| {
+    let found = alignment::run(&settings, members, scratch.path(), &|runner, operation, done| {
         let progress = Progress {
             done: done as u64,
             total: 0,
         };
-        bars.working(runner, &settings.target.name, "tokenize", Some(progress));
+        bars.working(runner, &settings.target.name, operation, Some(progress));
     });
     bars.clear();
     let found = found?;
@@ -68,12 +68,27 @@ fn told(model: &str, found: &Findings) -> String {
         text += &told_difference(reference, difference);
     }
     if found.unexamined > 0 {
-        text += &format!("{} more texts differ and were not made smaller\n", found.unexamined);
+        text += &format!(
+            "not shown: {} more texts that differ; the {MOST_EXAMINED} smallest of each runner were looked at\n",
+            found.unexamined
+        );
     }
     for (runner, known) in &found.outdated {
         text += &format!(
             "OUTDATED: {runner} now reads {} as {reference} does: remove it from known.toml\n",
             shown(known)
+        );
+    }
+    if found.refused > 0 {
+        let examples: Vec<String> = found
+            .refused_examples
+            .iter()
+            .map(|(text, code)| format!("{} ({})", shown(text), code.name()))
+            .collect();
+        text += &format!(
+            "{} texts are refused by every runner; smallest: {}\n",
+            found.refused,
+            examples.join(", ")
         );
     }
     if found.lossy > 0 {
@@ -90,14 +105,52 @@ fn told(model: &str, found: &Findings) -> String {
     for lost in &found.lost_by {
         text += &format!("LOST: {}\n", printable(lost));
     }
+    text += &told_ids(reference, &found.ids);
     let verdict = if found.held() { "pass" } else { "fail" };
     let known = found
         .differences
         .iter()
         .filter(|difference| difference.reason.is_some())
         .count();
-    let unknown = found.differences.len() - known;
-    text + &format!("{verdict}: {unknown} differences, {known} known\n")
+    let unknown = found.differences.len() - known + found.ids.differences.len();
+    text + &format!("{verdict}: {}, {known} known\n", counted(unknown, "difference"))
+}
+
+/// What was found of ids, as text.
+fn told_ids(reference: &str, found: &IdFindings) -> String {
+    let mut text = format!("{} ids and {} pairs of ids decoded\n", found.singles, found.pairs);
+    for difference in &found.differences {
+        text += &format!(
+            "DIFFERENT: ids {:?} ({})\n",
+            difference.ids,
+            counted(difference.count, "sequence")
+        );
+        for (name, decoded) in [
+            (reference, &difference.expected),
+            (&difference.runner, &difference.found),
+        ] {
+            let decoded = match decoded {
+                Decoded::Text(text) => shown(text),
+                Decoded::Refused(code) => format!("refused: {}", code.name()),
+            };
+            text += &format!("  {name}: {decoded}\n");
+        }
+    }
+    if found.unshown > 0 {
+        text += &format!(
+            "not shown: {} more sequences of ids that differ; the first {MOST_SHOWN} differences of each runner are above\n",
+            found.unshown
+        );
+    }
+    if found.refused > 0 {
+        let examples: Vec<String> = found.refused_examples.iter().map(|ids| format!("{ids:?}")).collect();
+        text += &format!(
+            "{} ids or pairs are refused by every runner; smallest: {}\n",
+            found.refused,
+            examples.join(", ")
+        );
+    }
+    text
 }
 
 fn told_difference(reference: &str, difference: &Difference) -> String {
@@ -106,7 +159,11 @@ fn told_difference(reference: &str, difference: &Difference) -> String {
     } else {
         "DIFFERENT"
     };
-    let mut text = format!("{word}: {} ({} texts)\n", shown(&difference.text), difference.count);
+    let mut text = format!(
+        "{word}: {} ({})\n",
+        shown(&difference.text),
+        counted(difference.count, "text")
+    );
     for (name, answer) in [
         (reference, &difference.expected),
         (&difference.runner, &difference.found),
@@ -128,6 +185,12 @@ fn shown_answer(answer: &Answer) -> String {
             format!("[{}{more}], back {}", ids.join(" "), shown(&reading.text))
         }
     }
+}
+
+/// A number with its noun.
+fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }
 
 /// A text in ASCII, as a string of Rust has it.

@@ -777,6 +777,55 @@ fn an_import_goes_on_after_a_wrong_file_and_names_every_one() {
 }
 
 #[test]
+fn an_import_says_what_the_default_variant_still_lacks() {
+    let entry = |path: &str, known: &str| format!("\n[[model.file]]\npath = \"{path}\"\n{known}");
+    let known = format!("bytes = 3\nsha256 = \"{}\"\n", Hash::of(b"abc"));
+    // Not of the default variant, so that nobody asks for it.
+    let other = entry("onnx/model_q8.onnx", &known);
+    let check = |name: &str, more: &str, change: [&str; 2], given: &[(&str, &[u8])]| {
+        let clone = Clone::of_known();
+        clone.write_manifest(&format!(
+            "{}{other}{more}",
+            clone.manifest().replace(change[0], change[1])
+        ));
+        let from = clone.folder.path().join("from");
+        std::fs::create_dir_all(from.join("onnx")).unwrap();
+        for (path, bytes) in given {
+            std::fs::write(from.join(path), bytes).unwrap();
+        }
+        let ended = clone.run(&["import", "small", from.to_str().unwrap()]);
+        told(&format!("import.{name}"), &clone, &ended);
+    };
+    let (config, tokenizer) = (entry("config.json", &known), entry("tokenizer.json", &known));
+    let small = format!("{config}{tokenizer}");
+    let (graph, same) = (right(), ["", ""]);
+    check("whole", &config, same, &[(GRAPH, &graph), ("config.json", b"abc")]);
+    check("lacks-one", &small, same, &[(GRAPH, &graph), ("config.json", b"abc")]);
+    check(
+        "lacks-the-graph",
+        &small,
+        same,
+        &[("onnx/model_q8.onnx", b"abc"), ("config.json", b"abc")],
+    );
+    check("wrong-one", &small, same, &[(GRAPH, &graph), ("config.json", b"abd")]);
+    let unknown = format!("{config}{}", entry("tokenizer.json", ""));
+    check(
+        "lacks-unknown",
+        &unknown,
+        same,
+        &[(GRAPH, &graph), ("config.json", b"abc")],
+    );
+    check("no-source", &small, [SOURCE, "made here"], &[(GRAPH, &graph)]);
+    let data = format!("file = \"{GRAPH}\"\ndata = [\"onnx/weights.bin\"]\n");
+    check(
+        "no-entry",
+        &config,
+        [&format!("file = \"{GRAPH}\"\n"), &data],
+        &[(GRAPH, &graph)],
+    );
+}
+
+#[test]
 fn no_file_is_taken_whose_hash_cannot_be_recorded() {
     let clone = Clone::new("");
     let entry = format!("[[model.file]]\npath = \"{GRAPH}\"\n");

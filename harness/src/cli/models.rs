@@ -9,7 +9,7 @@ use super::output::Output;
 use super::progress::TransferBar;
 use crate::models::fetch::{FetchOptions, fetch};
 use crate::models::hub::Hub;
-use crate::models::import::import;
+use crate::models::import::{import, still_lacking};
 use crate::models::verify::{Finding, verify};
 use crate::models::{Catalogue, ModelFiles, Selection, State};
 use crate::report::terminal::printable;
@@ -50,15 +50,57 @@ fn run_fetch(catalogue: &Catalogue, arguments: &ModelsFetchArguments, output: &O
 }
 
 fn run_import(catalogue: &Catalogue, arguments: &ModelsImportArguments, output: &Output) -> Result<u8> {
-    let folder = import(
+    let taken = import(
         catalogue.file(),
         &arguments.name,
         &arguments.folder,
         arguments.accept_unknown,
         &TransferBar::new(output),
-    )?;
-    output.data(&format!("{}\n", folder.display()))?;
+    );
+    // Files that are right were taken, also when others were wrong.
+    if taken
+        .as_ref()
+        .err()
+        .is_none_or(|error| error.code == ErrorCode::Integrity)
+    {
+        // Anew: what was taken may have been recorded.
+        let model = Catalogue::read(catalogue.file())?.model(&arguments.name)?;
+        if let Some(note) = note_of_lacking(&model) {
+            output.talk(&note);
+        }
+    }
+    output.data(&format!("{}\n", taken?.display()))?;
     Ok(0)
+}
+
+/// What the default variant still lacks, and the command that gets it; none when it is complete.
+fn note_of_lacking(model: &ModelFiles) -> Option<String> {
+    let record = &model.record;
+    let whose = record.default_variant().map_or_else(
+        || record.name.clone(),
+        |variant| format!("the default variant {} of {}", variant.dtype, record.name),
+    );
+    let lacking = match still_lacking(model) {
+        Ok(lacking) if lacking.is_empty() => return None,
+        Ok(lacking) => lacking,
+        Err(error) => return Some(format!("note: {}; {}", error.message, error.hint)),
+    };
+    let files: Vec<String> = lacking
+        .iter()
+        .map(|file| format!("{} ({})", printable(&file.path), file.state().name()))
+        .collect();
+    let (name, them) = (&record.name, if files.len() == 1 { "it" } else { "them" });
+    let unknown = if lacking.iter().any(|file| file.sha256.is_none()) {
+        " --accept-unknown"
+    } else {
+        ""
+    };
+    let way = if record.is_fetchable() {
+        format!("`cargo run -- models fetch {name}{unknown}` gets {them}")
+    } else {
+        format!("`cargo run -- models import {name} FOLDER{unknown}` takes {them} from another folder")
+    };
+    Some(format!("note: {whose} still lacks {}; {way}", files.join(", ")))
 }
 
 fn path(model: &ModelFiles, output: &Output) -> Result<u8> {

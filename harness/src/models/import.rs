@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Observer;
-use super::catalogue::{Catalogue, WantedFile};
+use super::catalogue::{Catalogue, ModelFiles, Selection, State, WantedFile};
 use super::copy::take;
 use super::fetch::finish;
 use super::lock::Lock;
@@ -75,6 +75,16 @@ pub fn import(
     } else {
         Err(all_of(wrong))
     }
+}
+
+/// The files that the default variant still lacks, or a model without variants; also those that have another size than the manifest says.
+///
+/// # Errors
+/// `setup` when the manifest has no entry of a file that the variant needs.
+pub fn still_lacking(model: &ModelFiles) -> Result<Vec<WantedFile>> {
+    let mut files = model.wanted(&Selection::default())?;
+    files.retain(|file| file.state() != State::Present);
+    Ok(files)
 }
 
 /// One error that tells of all wrong files.

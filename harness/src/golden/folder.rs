@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::record::{self, Asked, FileEntry, HEADER_FILE, Header, VERSION};
+use super::beside;
+use super::record::{Asked, FileEntry, HEADER_FILE, Header, VERSION};
 use super::repair_command;
 use crate::conform::inputs::sha256;
 use crate::{Error, ErrorCode, Result};
@@ -45,7 +46,7 @@ pub fn read(folder: &Path, model: &str, asked: &[Asked]) -> Result<(Header, File
     }
     check_fresh(folder, model, &header, asked)?;
     let listed: Vec<&str> = header.files.iter().map(|file| file.path.as_str()).collect();
-    if listed != record::paths(asked) {
+    if listed != beside::paths(asked) {
         return Err(damaged(format!(
             "{HEADER_FILE} does not list the files that belong to it"
         )));

@@ -1,6 +1,7 @@
 //! Owns the golden data: the vectors that the three codecs are held to, and what a model gave on a named writer, which machines
 //! are held to. It must not decide what is right; it records what was answered and says what differs.
 
+mod beside;
 pub mod check;
 pub mod codec_vectors;
 mod folder;

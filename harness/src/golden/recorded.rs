@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::beside;
 use super::folder::{self, Files};
-use super::record::{self, Asked, Header, Variant, Writer};
+use super::record::{Asked, Header, Variant, Writer};
 use super::repair_command;
 use crate::conform::collect::{Collected, Written};
 use crate::conform::{PLANS, Settings, Target};
@@ -67,23 +68,23 @@ impl Goldens {
 /// Goldens as if a runner had just answered; none when a file has another form.
 fn recorded(folder: &Path, header: &Header, variant: &Variant, files: &Files) -> Option<Recorded> {
     let name = variant.asked.name.as_str();
-    let ids: Vec<u32> = serde_json::from_slice(files.get(&record::tokens_path(name))?).ok()?;
+    let ids: Vec<u32> = serde_json::from_slice(files.get(&beside::tokens_path(name))?).ok()?;
     if ids.len() as u64 != variant.tokens {
         return None;
     }
     let mut coded = BTreeMap::new();
     for (plan, _) in PLANS {
-        let bytes = files.get(&record::coded_path(name, plan))?;
-        coded.insert(plan, record::coded_of(bytes, ids.len())?);
+        let bytes = files.get(&beside::coded_path(name, plan))?;
+        coded.insert(plan, beside::coded_of(bytes, ids.len())?);
     }
     let mut answers = Collected {
         runner: NAME.to_owned(),
-        inspect: Some(serde_json::from_slice(files.get(&record::inspect_path(name))?).ok()?),
+        inspect: Some(serde_json::from_slice(files.get(&beside::inspect_path(name))?).ok()?),
         ids: Some(ids),
         ..Collected::default()
     };
     for input in &variant.asked.inputs {
-        let path = record::container_path(name, &input.name);
+        let path = beside::container_path(name, &input.name);
         let file = header.files.iter().find(|file| file.path == path)?;
         let entry = variant.containers.iter().find(|entry| entry.input == input.name)?;
         let written = Written {

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use super::beside;
 use super::folder::{self, Files};
-use super::record::{self, Asked, ContainerEntry, Header, VERSION, Variant, Writer};
+use super::record::{Asked, ContainerEntry, Header, VERSION, Variant, Writer};
 use crate::conform::collect::{Collected, collect};
 use crate::conform::{Asking, Observer, Settings, greet, inputs};
 use crate::runner::Runner;
@@ -49,7 +50,7 @@ pub fn write(
         });
     }
     let asked: Vec<Asked> = variants.iter().map(|variant| variant.asked.clone()).collect();
-    if !files.keys().eq(record::paths(&asked).iter()) {
+    if !files.keys().eq(beside::paths(&asked).iter()) {
         return Err(Error::new(
             ErrorCode::Internal,
             "two goldens would share a file, or one has none",
@@ -114,14 +115,14 @@ fn record_variant(asked: Asked, collected: &Collected, files: &mut Files) -> Res
     let view = collected.inspect.as_ref().ok_or_else(|| missing("the graph's view"))?;
     let view = serde_json::to_string_pretty(view)
         .map_err(|source| Error::new(ErrorCode::Internal, format!("cannot write a graph's view: {source}")))?;
-    files.insert(record::tokens_path(name), record::tokens_text(ids).into_bytes());
-    files.insert(record::inspect_path(name), (view + "\n").into_bytes());
+    files.insert(beside::tokens_path(name), beside::tokens_text(ids).into_bytes());
+    files.insert(beside::inspect_path(name), (view + "\n").into_bytes());
     for plan in &asked.plans {
         let rows = collected
             .rows
             .get(plan.name.as_str())
             .ok_or_else(|| missing(&plan.name))?;
-        files.insert(record::coded_path(name, &plan.name), record::coded_bytes(&rows.coded));
+        files.insert(beside::coded_path(name, &plan.name), beside::coded_bytes(&rows.coded));
     }
     let mut containers = Vec::new();
     for input in &asked.inputs {
@@ -130,7 +131,7 @@ fn record_variant(asked: Asked, collected: &Collected, files: &mut Files) -> Res
             .get(&input.name)
             .ok_or_else(|| missing(&input.name))?;
         let bytes = fs::read(&written.path).map_err(|source| Error::io("read", &written.path, &source))?;
-        files.insert(record::container_path(name, &input.name), bytes);
+        files.insert(beside::container_path(name, &input.name), bytes);
         containers.push(ContainerEntry::of(&input.name, &written.result));
     }
     Ok(Variant {

@@ -12,6 +12,11 @@ _FOLDER = (
     *("out", "activations", "split_mib", "exporter", "start_token", "licence", "force"),
     *("validate", "no_validate", "max_kl", "compare_scales"),
 )
+_EXACT_ALONE = ["exact"]
+"""The --activations with which nothing is made of weights of few bits."""
+_NOT_FOR_EXACT = (*_WEIGHTS, "split_mib")
+_COMPARED = ("preset", "bits", "group_size", "embeddings")
+"""What --compare-scales heeds all the same: it tries every other choice."""
 
 
 class Work(enum.Enum):
@@ -58,9 +63,23 @@ def work_of(options: argparse.Namespace) -> Work:
             raise UsageError(
                 f"{_word(options, name)} does nothing for {work.value}", f"leave it out; it is for {others}"
             )
+    _check_exact_alone(options, given)
     if work in (Work.EXACT, Work.WIDEN) and "source" not in given:
         raise UsageError(f"{work.value} makes one graph of SOURCE", "name SOURCE, and a file to write with -o")
     return work
+
+
+def _check_exact_alone(options: argparse.Namespace, given: list[str]) -> None:
+    """Raises UsageError where exact is the only variant and an option is for the others: its weights have a form of their own."""
+    if sorted(set(options.activations or ())) != _EXACT_ALONE:
+        return
+    heeded = _COMPARED if options.compare_scales else ()
+    for name in given:
+        if name in _NOT_FOR_EXACT and name not in heeded:
+            raise UsageError(
+                f"{_word(options, name)} does nothing for --activations exact alone",
+                "leave it out, or add --activations fp16 or fp32; it is for the variants q4f16 and q4",
+            )
 
 
 def _is_given(options: argparse.Namespace, name: str) -> bool:

@@ -67,6 +67,49 @@ def test_an_option_is_taken_where_it_does_something(work: Work, words: list[str]
         assert each.value in caught.value.hint
 
 
+# The options for weights of few bits, and whether --compare-scales has a use for them.
+FEW_BITS = [
+    (["--preset", "llmzip"], True),
+    (["--bits", "8"], True),
+    (["--group-size", "32"], True),
+    (["--embeddings"], True),
+    (["--no-embeddings"], True),
+    (["--scale", "max-abs"], False),
+    (["--zero-points"], False),
+    (["--split-mib", "5"], False),
+]
+
+
+@pytest.mark.parametrize("work", [Work.STAND_IN, Work.MODEL])
+@pytest.mark.parametrize(("words", "is_compared"), FEW_BITS, ids=[words[0] for words, _ in FEW_BITS])
+def test_what_is_for_few_bits_does_nothing_for_exact_alone(work: Work, words: list[str], *, is_compared: bool) -> None:
+    exact = ["--activations", "exact"]
+
+    def check(*more: list[str], taken: bool) -> None:
+        options = parsed([*ASKED_BY[work], *words, *(word for each in more for word in each)])
+        if taken:
+            assert work_of(options) is work
+            return
+        with pytest.raises(UsageError) as caught:
+            work_of(options)
+        assert caught.value.message == f"{words[0]} does nothing for --activations exact alone"
+        assert "--activations fp16 or fp32" in caught.value.hint
+
+    check(exact, taken=False)
+    check(exact, exact, taken=False)
+    check(exact, ["--compare-scales"], taken=is_compared)
+    check(exact, ["--activations", "fp32"], taken=True)
+    check(["--activations", "fp16"], taken=True)
+    check(taken=True)
+
+
+def test_other_options_have_an_effect_on_exact_alone() -> None:
+    few = {words[0] for words, _ in FEW_BITS}
+    others = [words for words, takes in OPTIONS if Work.MODEL in takes and words[0] not in few]
+    for words in others:
+        assert work_of(parsed([*ASKED_BY[Work.MODEL], "--activations", "exact", *words])) is Work.MODEL
+
+
 @pytest.mark.parametrize("words", [["--out", "NEW"], ["--stand-in", "NAME"]])
 @pytest.mark.parametrize("work", [Work.INSTALL, Work.EXACT, Work.WIDEN])
 def test_a_folder_is_no_part_of_other_work(work: Work, words: list[str]) -> None:

@@ -111,10 +111,18 @@ def test_a_longer_context_is_cut_to_what_sums_can_hold(tmp_path: Path) -> None:
     model = export_exact(tmp_path)
     assert (model.positions, model.source_positions) == (LARGEST_CONTEXT, LARGEST_CONTEXT + 1)
     assert check(model.content).exact
-    assert not check(model.content, LARGEST_CONTEXT + 1).exact
     with pytest.raises(UsageError, match="at most 33025 positions") as caught:
         export_exact(tmp_path, LARGEST_CONTEXT + 1)
     assert "--positions 33025" in str(caught.value.hint)
+
+
+def test_one_position_more_than_sums_can_hold_breaks_the_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    llama.write_checkpoint(tmp_path, llama.Sizes(positions=LARGEST_CONTEXT + 1))
+    monkeypatch.setattr(export, "LARGEST_CONTEXT", LARGEST_CONTEXT + 1)
+    with pytest.raises(
+        QuantizeError, match=r"break the rules of exactness 1 times, first: integer-overflow .* do not fit int32"
+    ):
+        export_exact(tmp_path)
 
 
 def test_more_positions_than_there_are_is_refused(tmp_path: Path) -> None:

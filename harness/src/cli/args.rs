@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub use self::golden::{GoldenArguments, GoldenCheckArguments, GoldenCommand, GoldenWriteArguments};
 pub use self::models::{ModelsArguments, ModelsCommand, ModelsFetchArguments, ModelsImportArguments};
@@ -59,9 +59,26 @@ pub enum Command {
     /// Say what is there, what is missing and how to get it.
     Doctor,
     /// Answer requests of the runner protocol on stdin and stdout.
-    Runner,
+    Runner(RunnerArguments),
     /// Try a runner: every operation once, each answer checked.
     Smoke(SmokeArguments),
+}
+
+/// How this program is a runner.
+#[derive(Debug, Args)]
+pub struct RunnerArguments {
+    /// What runs the graph; rten takes exact graphs only.
+    #[arg(long, value_enum, default_value_t = RunnerEngine::Onnxruntime)]
+    pub engine: RunnerEngine,
+}
+
+/// The engines that this program has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum RunnerEngine {
+    /// ONNX Runtime, the library that set-up found.
+    Onnxruntime,
+    /// rten, which is linked in.
+    Rten,
 }
 
 /// Words for the Python package, which knows them.

@@ -70,7 +70,7 @@ fn run(arguments: &Arguments, output: &Output) -> crate::Result<u8> {
         Command::Exact(words) => graphs::run("exact", words, output),
         Command::Setup(options) => setup::run(options, output),
         Command::Doctor => doctor::run(output),
-        Command::Runner => runner::run(),
+        Command::Runner(options) => runner::run(options),
         Command::Smoke(options) => smoke::run(options, output),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io::BufReader;
 
+use super::args::{RunnerArguments, RunnerEngine};
+use super::runners::{OWN_INFERENCE, WITNESS};
 use crate::Result;
 use crate::model::loaded::Engine;
 use crate::runner::operations::Operations;
@@ -9,19 +11,18 @@ use crate::runner::serve::{serve, take_stdout};
 use crate::setup::{self, Layout};
 use crate::stdio::InterruptibleStdin;
 
-/// The name that `hello` gives.
-const NAME: &str = "rust";
-
 /// Answers requests until `bye` or the end of stdin.
-pub fn run() -> Result<u8> {
+pub fn run(arguments: &RunnerArguments) -> Result<u8> {
     // Before any library is loaded: what one prints must not reach the replies.
     let replies = take_stdout()?;
-    let library = setup::find_onnxruntime(&Layout::find()?)?;
+    let (name, engine) = match arguments.engine {
+        RunnerEngine::Onnxruntime => {
+            let library = setup::find_onnxruntime(&Layout::find()?)?;
+            (OWN_INFERENCE, Engine::OnnxRuntime(library))
+        }
+        RunnerEngine::Rten => (WITNESS, Engine::Rten),
+    };
     let requests = BufReader::new(InterruptibleStdin::open());
-    serve(
-        &mut Operations::new(NAME, Engine::OnnxRuntime(library)),
-        requests,
-        replies,
-    )?;
+    serve(&mut Operations::new(name, engine), requests, replies)?;
     Ok(0)
 }

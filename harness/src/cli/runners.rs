@@ -13,11 +13,14 @@ use crate::setup::{self, EMULATED_CPUS, EmulatedCpu, Layout, Narrator, Packages}
 use crate::{Error, ErrorCode, Result};
 
 /// The runners that are there without being added.
-const BUILT_IN: [&str; 4] = ["rust", WITNESS, "python", "node"];
-/// Our own inference in an engine that shares no code with ONNX Runtime; it runs exact graphs only.
-const WITNESS: &str = "rust-rten";
+const BUILT_IN: [&str; 4] = [OWN_INFERENCE, WITNESS, "python", "node"];
+/// Our own inference in ONNX Runtime, in this process.
+pub const OWN_INFERENCE: &str = "rust";
+/// Our own inference in an engine that shares no code with ONNX Runtime; it runs exact graphs only, in a process of its own: two engines
+/// in one process would hold every model twice.
+pub const WITNESS: &str = "rust-rten";
 /// Those that must take part, as far as they are chosen, unless others are named.
-const REQUIRED: [&str; 3] = ["rust", "python", "node"];
+const REQUIRED: [&str; 3] = [OWN_INFERENCE, "python", "node"];
 /// How many times as long as another runner an emulated one is waited for.
 const EMULATED_PATIENCE: u32 = 10;
 
@@ -159,7 +162,7 @@ fn member(name: &str, started: Result<Member>, required: bool) -> Result<Member>
 
 fn built_in(name: &str, layout: &Layout, timeouts: Timeouts, narrator: &mut dyn Narrator) -> Result<Member> {
     match name {
-        WITNESS => Ok(Member::Ready(Box::new(InProcessRunner::new(name, Engine::Rten)))),
+        WITNESS => start(name, &witness()?, timeouts),
         "python" => start(name, &python(layout, narrator)?, timeouts),
         "node" => start(name, &node(layout, narrator)?, timeouts),
         _ => {
@@ -192,6 +195,19 @@ fn start_emulated(
         ..timeouts
     };
     start(name, &command, patience)
+}
+
+/// How this program is started as the witness.
+fn witness() -> Result<CommandSpec> {
+    let program = std::env::current_exe().map_err(|source| {
+        Error::new(ErrorCode::Setup, format!("this program cannot be found: {source}"))
+            .with_hint("start it by its path")
+    })?;
+    Ok(CommandSpec {
+        program,
+        args: ["runner", "--engine", "rten"].map(str::to_owned).to_vec(),
+        env: vec![no_telemetry()],
+    })
 }
 
 /// How the Python runner is started in the environment that set-up makes.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool, Value, ValueOrView};
 
-use self::lowering::lower_concats;
+use self::lowering::lower;
 use self::past::Past;
 use super::config::ModelConfig;
 use super::exactness::{Exactness, read_exactness};
@@ -81,7 +81,7 @@ impl RtenSession {
         let max_batch = options.max_batch(&signature.batch_policy)?;
         let model = ModelOptions::with_all_ops()
             .enable_optimization(options.graph_optimization != GraphOptimization::Disabled)
-            .load(lower_concats(&model.onnx)?)
+            .load(lower(&model.onnx)?)
             .map_err(|error| {
                 Error::new(ErrorCode::Model, format!("rten cannot load the graph: {error}"))
                     .with_hint("rten may lack an operation of the graph, or a type of it")

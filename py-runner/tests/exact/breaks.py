@@ -62,5 +62,9 @@ BREAKS = {
     "quantised twice": Break(Rule.FUSED_PATTERN, op_edits.quantised_twice, "quantises again"),
     "quantised product": Break(Rule.FUSED_PATTERN, op_edits.quantised_product, "stands between"),
     "forgetful cache": Break(Rule.CACHE_LENGTH, op_edits.forgetful_cache, "as long as the past and the input"),
+    "wrong length": Break(Rule.DECLARED_SHAPE, op_edits.wrong_length, "long along axis"),
+    "wrong name of a length": Break(Rule.DECLARED_SHAPE, op_edits.wrong_name_of_a_length, "past_sequence_length long"),
+    "wrong rank": Break(Rule.DECLARED_SHAPE, op_edits.wrong_rank, "of 1 dimensions"),
+    "wrong type": Break(Rule.DECLARED_SHAPE, op_edits.wrong_type, "declared as int64, and is float32"),
     "added zero": Break(Rule.FUSED_PATTERN, op_edits.added_zero, "addition of 0"),
 }

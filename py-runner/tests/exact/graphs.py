@@ -41,11 +41,18 @@ def logits(content: bytes, *, level: str = "all", threads: int = 1, chunk: int =
 
 
 class Edited:
-    """A graph that is being changed."""
+    """A graph that is being changed. What it says of tensors inside of it is left out, but for what `declare` puts back."""
 
     def __init__(self, content: bytes) -> None:
         self.model = onnx.load_model_from_string(content)
         self.graph = self.model.graph
+        self._declared = {each.name: each for each in self.graph.value_info}
+        del self.graph.value_info[:]
+
+    def declare(self, name: str) -> Any:
+        """Put back what the graph says of a tensor; its type, to be changed."""
+        self.graph.value_info.append(self._declared[name])
+        return self.graph.value_info[-1].type.tensor_type
 
     @property
     def content(self) -> bytes:

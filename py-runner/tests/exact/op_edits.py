@@ -141,3 +141,28 @@ def unknown_axes(graph: Edited) -> str:
     axes = graph.insert(node, 1, "Gather", "input_ids")
     axes.input[0] = graph.new_constant([-1], np.int64)
     return str(node.name)
+
+
+def wrong_length(graph: Edited) -> str:
+    node = the_root(graph)
+    graph.declare(node.output[0]).shape.dim[-1].dim_value = 2
+    return str(node.name)
+
+
+def wrong_name_of_a_length(graph: Edited) -> str:
+    """As long as the past, it is said, and is as long as the input."""
+    node = the_root(graph)
+    graph.declare(node.output[0]).shape.dim[1].dim_param = "past_sequence_length"
+    return str(node.name)
+
+
+def wrong_rank(graph: Edited) -> str:
+    node = the_root(graph)
+    del graph.declare(node.output[0]).shape.dim[1:]
+    return str(node.name)
+
+
+def wrong_type(graph: Edited) -> str:
+    node = the_root(graph)
+    graph.declare(node.output[0]).elem_type = TensorProto.INT64
+    return str(node.name)

@@ -165,4 +165,5 @@ def test_numbers_and_codes_are_stable() -> None:
         (14, "fused-pattern"),
         (15, "unknown-form"),
         (16, "cache-length"),
+        (17, "declared-shape"),
     ]

@@ -7,7 +7,8 @@ What is proved of a graph without violations, for inputs within the contract (`c
 - every op is one that IEEE 754 and the ONNX standard leave no freedom, on types without freedom;
 - no integer leaves its type, in any order of summation, with zero points or without, nor saturates where pairs are added in 16 bits;
 - every float sum is of integers (times a power of two) that float32 holds, with all partial sums;
-- no cast leaves its type, no divisor is 0, no root is of a negative number.
+- no cast leaves its type, no divisor is 0, no root is of a negative number;
+- types and shapes that the file declares are those that tensors have.
 
 What is not proved: that plans agree. Every node of a graph may be exact, and its logits depend on how a text is cut into passes, or on
 the lanes beside it; of this only the length of the cache is looked at. `quantize.exact.trial` runs a graph to see it.
@@ -30,6 +31,7 @@ from llmzip.errors import InternalError
 
 from .casts import CASTS
 from .contract import caches, describe_input, find_positions, wrong_growth
+from .declared import wrong_declarations
 from .elementwise import ELEMENTWISE
 from .fusion import fused_pattern
 from .graph import Graph, read_graph
@@ -123,6 +125,7 @@ class _Checker:
                 if doubted and not findings.violations:
                     raise InternalError("a node was refused without a reason")
                 findings.violations.extend(self._grown_wrongly(pairs, past, values))
+                findings.violations.extend(self._declared_wrongly(values))
                 return values, findings
             passes += 1
 
@@ -135,6 +138,11 @@ class _Checker:
             # Of what comes out of a node that breaks a rule no shape is known.
             if why is not None and not values[output].tainted:
                 yield Violation(Rule.CACHE_LENGTH, maker.name if maker else "", maker.label if maker else "", why)
+
+    def _declared_wrongly(self, values: dict[str, Value]) -> Iterator[Violation]:
+        for name, why in wrong_declarations(self._graph, values):
+            maker = self._graph.maker(name)
+            yield Violation(Rule.DECLARED_SHAPE, maker.name if maker else "", maker.label if maker else "", why)
 
     def _pass(self, past: dict[str, Value]) -> tuple[dict[str, Value], Findings]:
         values = dict(self._constants)

@@ -19,10 +19,17 @@ _HINT = "get the file again, or export the model anew"
 
 @dataclass(frozen=True)
 class Declared:
-    """An input or output: element type, and a number or None for each dimension; no shape where the file has none."""
+    """What a file says of a tensor: element type, and for each dimension a number, a name or None; no dimensions where it has none."""
 
     kind: int
-    shape: tuple[int | None, ...] | None
+    dimensions: tuple[int | str | None, ...] | None
+
+    @property
+    def shape(self) -> tuple[int | None, ...] | None:
+        """A number or None for each dimension."""
+        if self.dimensions is None:
+            return None
+        return tuple(each if isinstance(each, int) else None for each in self.dimensions)
 
 
 @dataclass(frozen=True)
@@ -59,12 +66,13 @@ class Node:
 
 @dataclass
 class Graph:
-    """A graph whose nodes are in an order in which they can be run."""
+    """A graph whose nodes are in an order in which they can be run; `between` is what it says of tensors inside of it."""
 
     nodes: list[Node]
     constants: dict[str, Constant]
     inputs: dict[str, Declared]
     outputs: dict[str, Declared]
+    between: dict[str, Declared]
     opset: int
     has_functions: bool
     has_sparse: bool
@@ -85,7 +93,7 @@ def read_graph(content: bytes) -> Graph:
     if not proto.output:
         # An empty file, too, is a message of protobuf: one without any field.
         raise ModelError("the file is not an ONNX model: it has no graph with outputs", _HINT)
-    for each in (proto.initializer, proto.input, *(node.attribute for node in proto.node)):
+    for each in (proto.initializer, proto.input, proto.value_info, *(node.attribute for node in proto.node)):
         _check_distinct([item.name for item in each])
     inputs = {each.name: _declared(each) for each in proto.input}
     try:
@@ -96,7 +104,9 @@ def read_graph(content: bytes) -> Graph:
         raise ModelError(f"the graph has a tensor that cannot be read: {error}", _HINT) from error
     opset = max((int(each.version) for each in model.opset_import if each.domain in ("", "ai.onnx")), default=0)
     outputs = {each.name: _declared(each) for each in proto.output}
-    graph = Graph(nodes, constants, inputs, outputs, opset, bool(model.functions), bool(proto.sparse_initializer))
+    between = {each.name: _declared(each) for each in proto.value_info}
+    has_functions, has_sparse = bool(model.functions), bool(proto.sparse_initializer)
+    graph = Graph(nodes, constants, inputs, outputs, between, opset, has_functions, has_sparse)
     _link(graph)
     return graph
 
@@ -130,7 +140,7 @@ def _declared(value: Any) -> Declared:
         return Declared(tensor.elem_type, None)
     return Declared(
         tensor.elem_type,
-        tuple(dim.dim_value if dim.HasField("dim_value") else None for dim in tensor.shape.dim),
+        tuple(dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in tensor.shape.dim),
     )
 
 

@@ -26,6 +26,7 @@ class Rule(enum.Enum):
     FUSED_PATTERN = "fused-pattern"
     UNKNOWN_FORM = "unknown-form"
     CACHE_LENGTH = "cache-length"
+    DECLARED_SHAPE = "declared-shape"
 
     @property
     def number(self) -> int:

@@ -17,6 +17,7 @@ from llmzip.quantize.graph import GraphWriter
 from llmzip.quantize.rotary import rotary_tables
 
 from .attention import Attention, declare_caches, mask, query_factor
+from .declare import declare_shapes
 from .exponential import exponential, root_scale
 from .heads import Heads, rotation
 from .operations import PEAK, ZERO_POINT, Operations, normalization_unit
@@ -49,6 +50,7 @@ def build_exact_graph(weights: Weights, source: Provenance) -> bytes:
             f"the graph would have {model.ByteSize()} bytes, more than a single ONNX file may have",
             "choose a model of at most about two thousand million weights",
         )
+    declare_shapes(model)
     serialised: bytes = model.SerializeToString(deterministic=True)
     return serialised
 

@@ -30,7 +30,7 @@ fn main() -> llmzip::Result<()> {
         frame_bytes: CompressOptions::DEFAULT_FRAME_BYTES,
         fingerprint: model.fingerprint.container_fingerprint(),
     };
-    let plain = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n".repeat(9);
+    let plain = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n".repeat(50);
     let mut container = Vec::new();
     let session = model.session.as_mut();
     // Streams in and out; the last argument is told of every token, and its error ends the work.

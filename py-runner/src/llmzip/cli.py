@@ -117,11 +117,10 @@ def _parser() -> argparse.ArgumentParser:
     files = _Parser(add_help=False)
     transfer_command.add_file_arguments(files)
 
-    compress = commands.add_parser(
-        "compress", parents=[files, model, batch, verify, variant, talk], help="compress any file"
-    )
+    both = [files, model, batch, talk]
+    compress = commands.add_parser("compress", parents=[*both, verify, variant], help="compress any file")
     transfer_command.add_writer_arguments(compress)
-    commands.add_parser("decompress", parents=[files, model, batch, talk], help="decompress a container")
+    commands.add_parser("decompress", parents=both, help="decompress a container")
     info = commands.add_parser("info", parents=[talk], help="print what a container tells without its model")
     info.add_argument("input", metavar="FILE", help="container to read; - is stdin")
     info.add_argument("--json", action="store_true", help="print JSON")

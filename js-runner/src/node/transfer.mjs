@@ -4,14 +4,13 @@
  * @module
  */
 
-import { createReadStream } from 'node:fs';
 import { decompressFrames, openContainer } from '../core/compressor/decode.mjs';
 import { compress, FRAME_BYTES } from '../core/compressor/encode.mjs';
 import { HashedInput, verify } from '../core/compressor/verify.mjs';
 import { parseEps } from '../core/container/eps.mjs';
 import { UsageError } from '../core/errors.mjs';
 import { chooseVariant, loadFor, loadVariant, warnOfSingleLanes } from './chosen-model.mjs';
-import { STDIO, withOutputFiles } from './files.mjs';
+import { readPieces, STDIO, withOutputFiles } from './files.mjs';
 import { lanesOption, positive } from './options.mjs';
 import {
   CountedInput,
@@ -57,7 +56,7 @@ export async function runCompress(input, options, stdout) {
     const progress = new FileProgress('compress', counted);
     const summary = await compress(hashed, write, model, { eps, policy: record, lanes, frameBytes }, progress.show);
     if (options.verify && written !== undefined) {
-      await verify(createReadStream(written), hashed.finish(), model, progress.showVerifying);
+      await verify(readPieces(written), hashed.finish(), model, progress.showVerifying);
     }
     progress.clear();
     return summary;

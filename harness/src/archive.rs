@@ -5,7 +5,8 @@ use std::io::{BufWriter, Read};
 
 use crate::Result;
 use crate::compressor::{
-    CompressOptions, CompressSummary, DecompressSummary, ModelIdentity, OnProgress, compress, decompress,
+    CompressOptions, CompressSummary, DecompressSummary, HashedInput, Lanes, ModelIdentity, OnProgress, compress,
+    decompress, verify,
 };
 use crate::container::eps::Eps;
 use crate::container::reader::ContainerReader;
@@ -17,8 +18,8 @@ use crate::model::loaded::LoadedModel;
 /// What a writer is told beside the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArchiveSettings {
-    /// Lanes per frame, `1 ..= 256`.
-    pub lanes: usize,
+    /// Lanes per frame.
+    pub lanes: Lanes,
     /// How far a reader's log-probs may lie from the writer's.
     pub eps: Eps,
     /// What the model is fed.
@@ -38,6 +39,47 @@ pub fn compress_with(
     settings: &ArchiveSettings,
     on_progress: OnProgress<'_>,
 ) -> Result<CompressSummary> {
+    let summary = write_container(model, input, &mut output, settings, on_progress)?;
+    output.commit()?;
+    Ok(summary)
+}
+
+/// As [`compress_with`], but the container is decoded before `output` takes its name, and must give back what was read.
+///
+/// # Errors
+/// Those of [`compress_with`], of [`OutputFile::read_back`] and of [`verify`]; nothing is left of the output.
+pub fn compress_verified(
+    model: &mut LoadedModel,
+    input: impl Read,
+    mut output: OutputFile,
+    settings: &ArchiveSettings,
+    on_progress: OnProgress<'_>,
+    on_verify: OnProgress<'_>,
+) -> Result<CompressSummary> {
+    let mut input = HashedInput::new(input);
+    let summary = write_container(model, &mut input, &mut output, settings, on_progress)?;
+    let identity = identity(model);
+    let container = output.read_back()?;
+    let session = model.session.as_mut();
+    verify(
+        container,
+        input.finish(),
+        session,
+        &model.tokenizer,
+        &identity,
+        on_verify,
+    )?;
+    output.commit()?;
+    Ok(summary)
+}
+
+fn write_container(
+    model: &mut LoadedModel,
+    input: impl Read,
+    output: &mut OutputFile,
+    settings: &ArchiveSettings,
+    on_progress: OnProgress<'_>,
+) -> Result<CompressSummary> {
     let options = CompressOptions {
         model: identity(model),
         lanes: settings.lanes,
@@ -46,16 +88,15 @@ pub fn compress_with(
         frame_bytes: settings.frame_bytes,
         fingerprint: container_fingerprint(model),
     };
-    let summary = compress(
+    let session = model.session.as_mut();
+    compress(
         input,
-        BufWriter::new(&mut output),
-        model.session.as_mut(),
+        BufWriter::new(output),
+        session,
         &model.tokenizer,
         &options,
         on_progress,
-    )?;
-    output.commit()?;
-    Ok(summary)
+    )
 }
 
 /// Decompresses all of `container`; `output` takes its name when every byte is verified.

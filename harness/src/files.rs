@@ -155,6 +155,28 @@ impl OutputFile {
         &self.path
     }
 
+    /// Whether it is a file that will take a name, and no device or pipe.
+    #[must_use]
+    pub const fn is_regular(&self) -> bool {
+        matches!(self.content, Content::Temporary(_))
+    }
+
+    /// What was written so far, from its beginning.
+    ///
+    /// # Errors
+    /// `usage` for a device or a pipe, of which nothing can be read back; `io`.
+    pub fn read_back(&self) -> Result<File> {
+        match &self.content {
+            Content::Temporary(file) => file
+                .reopen()
+                .map_err(|error| Error::io("read back", &self.path, &error)),
+            Content::Device(_) => {
+                let message = format!("{} cannot be read back", self.path.display());
+                Err(Error::new(ErrorCode::Usage, message).with_hint("name a file to write to"))
+            }
+        }
+    }
+
     /// Gives the file its name. Nothing may be written after.
     ///
     /// # Errors

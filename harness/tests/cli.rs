@@ -60,6 +60,7 @@ fn every_command_says_what_it_takes() {
     for name in [
         "compress",
         "decompress",
+        "info",
         "inspect",
         "conform",
         "golden",
@@ -84,7 +85,7 @@ fn every_command_says_what_it_takes() {
 fn a_wrong_command_line_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     check("usage.no-command", &folder, &run(&[]));
-    check("usage.no-output", &folder, &run(&["compress", "-"]));
+    check("usage.no-input", &folder, &run(&["compress"]));
     check("usage.unknown-flag", &folder, &run(&["inspect", "--colour"]));
     check(
         "usage.threads",
@@ -125,6 +126,15 @@ fn what_cannot_be_read_or_written_is_named() {
         &["compress", "FOLDER/in", "-o", "FOLDER/none/out"],
     );
     refused(
+        "compress.output-is-the-input",
+        &["compress", "FOLDER/in", "-o", "FOLDER/in", "-f"],
+    );
+    refused(
+        "compress.verify-needs-a-file",
+        &["compress", "FOLDER/in", "-o", "-", "--verify"],
+    );
+    refused("decompress.no-name", &["decompress", "FOLDER/in"]);
+    refused(
         "decompress.no-input",
         &["decompress", "FOLDER/none", "-o", "FOLDER/out"],
     );
@@ -142,6 +152,7 @@ fn what_is_out_of_range_is_refused() {
     refused("compress.eps-too-fine", &with("--eps", "1.2345e-5"));
     refused("compress.eps-no-number", &with("--eps", "small"));
     refused("compress.no-lanes", &with("--lanes", "0"));
+    refused("compress.lanes-no-number", &with("--lanes", "many"));
     refused("compress.too-many-lanes", &with("--lanes", "257"));
     refused("compress.unknown-model", &with("--model", "large"));
     refused("compress.unknown-variant", &with("--variant", "q8"));

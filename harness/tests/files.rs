@@ -8,7 +8,7 @@ mod support;
 use std::path::Path;
 
 use llmzip::ErrorCode;
-use llmzip::compressor::{CompressOptions, ModelIdentity, compress, decompress};
+use llmzip::compressor::{CompressOptions, Lanes, ModelIdentity, compress, decompress};
 use llmzip::container::reader::ContainerReader;
 use llmzip::model::context::ContextPolicy;
 use llmzip::model::loaded::{LoadOptions, LoadedModel};
@@ -170,7 +170,7 @@ fn tiny() -> (LoadedModel, ModelIdentity, Vec<u8>) {
     };
     let options = CompressOptions {
         model: identity,
-        lanes: 2,
+        lanes: Lanes::Fixed(2),
         eps: choice.eps.parse().unwrap(),
         context: ContextPolicy {
             start_token: choice.start_token,

@@ -196,7 +196,11 @@ suite('failures', () => {
       [['compress'], /takes one INPUT/],
       [['compress', plain, plain, '-o', output], /takes one INPUT/],
       [['inspect', plain], /takes no INPUT/],
-      [['compress', plain], /no output/],
+      [['decompress', plain], /does not end in \.llmzip/],
+      [['compress', plain, '-o', plain, '-f'], /is the input and the output/],
+      [['compress', plain, '-o', '-', '--verify', '--model', model], /--verify reads the output back/],
+      [['decompress', plain, '-o', output, '--verify'], /decompress takes no --verify/],
+      [['compress', plain, '-o', output, '--lanes', 'many'], /--lanes is many/],
       [['compress', join(out, 'none'), '-o', ''], /--output is empty/],
       [['decompress', join(out, 'none'), '-o', ''], /--output is empty/],
       [['decompress', plain, '-o', output, '--no-verify-sha'], /decompress takes no --no-verify-sha/],
@@ -431,7 +435,7 @@ ops:
   test('help goes to stdout', () => {
     const { status, stdout } = llmzip(['--help']);
     assert.equal(status, 0);
-    assert.match(stdout.toString('utf8'), /llmzip compress INPUT -o OUTPUT/);
+    assert.match(stdout.toString('utf8'), /llmzip compress INPUT \[-o OUTPUT\]/);
   });
 });
 

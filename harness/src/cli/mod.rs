@@ -6,10 +6,12 @@ mod conform;
 mod doctor;
 mod golden;
 mod graphs;
+mod info;
 mod inspect;
 mod model;
 mod models;
 mod output;
+mod places;
 mod progress;
 mod runner;
 mod runners;
@@ -61,6 +63,7 @@ fn run(arguments: &Arguments, output: &Output) -> crate::Result<u8> {
     match &arguments.command {
         Command::Compress(options) => transfer::compress(options, output),
         Command::Decompress(options) => transfer::decompress(options, output),
+        Command::Info(options) => info::run(options, output),
         Command::Inspect(options) => inspect::run(options, output),
         Command::Conform(options) => conform::run(options, output),
         Command::Tokenizers(options) => tokenizers::run(options, output),

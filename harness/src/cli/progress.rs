@@ -1,8 +1,10 @@
 //! Owns the progress bars, of runners and of a file: on a terminal only.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -16,6 +18,7 @@ use crate::setup::Narrator;
 use crate::{Result, interrupt};
 
 const TICK: Duration = Duration::from_millis(120);
+const VERIFYING: &str = "verify";
 
 /// Draws what runners are doing.
 pub struct RunnerBars {
@@ -73,34 +76,79 @@ impl Observer for RunnerBars {
     }
 }
 
-/// Draws how far one file is.
-pub struct FileBar(ProgressBar);
+/// Draws how far one file is: bytes, tokens per second, the time that is left where the length is known.
+pub struct FileBar {
+    /// None where nothing is drawn.
+    bar: Option<ProgressBar>,
+    /// How many bytes of the file were read.
+    read: Rc<Cell<u64>>,
+    /// The tokens of all of the file, once all of it was read.
+    tokens: Cell<u64>,
+    drawn: Cell<Option<Instant>>,
+}
 
 impl FileBar {
-    /// Draws nothing where `output` may not.
-    pub fn new(output: &Output) -> Self {
-        let bar = if output.draws() {
-            ProgressBar::new(0)
-        } else {
-            ProgressBar::hidden()
-        };
-        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} tokens, {eta} left") {
-            bar.set_style(style);
+    /// Draws nothing where `output` may not. `read` is how far the file was read, `size` its length.
+    pub fn new(output: &Output, what: &'static str, read: Rc<Cell<u64>>, size: Option<u64>) -> Self {
+        let bar = output.draws().then(|| {
+            let template = match size {
+                Some(_) => "{prefix} {wide_bar} {bytes}/{total_bytes}, {msg} tokens/s, {eta} left",
+                None => "{prefix} {spinner} {bytes}, {msg} tokens/s",
+            };
+            let bar = size.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+            // Before anything is set that draws it.
+            let bar = match ProgressStyle::with_template(template) {
+                Ok(style) => bar.with_style(style),
+                Err(_) => bar,
+            };
+            bar.with_prefix(what)
+        });
+        Self {
+            bar,
+            read,
+            tokens: Cell::new(0),
+            drawn: Cell::new(None),
         }
-        Self(bar)
     }
 
     /// Shows it; fails once the end was asked for.
     pub fn show(&self, progress: TokenProgress) -> Result<()> {
-        self.0.set_length(progress.total);
-        self.0.set_position(progress.done);
+        self.tokens.set(progress.total);
+        self.draw(progress.done, progress.total);
         interrupt::check()
+    }
+
+    /// The file was written, and is now read back.
+    pub fn show_verifying(&self, progress: TokenProgress) -> Result<()> {
+        if let Some(bar) = self.bar.as_ref().filter(|bar| bar.prefix() != VERIFYING) {
+            bar.reset();
+            bar.set_prefix(VERIFYING);
+        }
+        self.draw(progress.done, self.tokens.get());
+        interrupt::check()
+    }
+
+    /// At most every so often: tokens come faster than anybody reads.
+    fn draw(&self, done: u64, total: u64) {
+        let Some(bar) = &self.bar else { return };
+        if self.drawn.get().is_some_and(|last| last.elapsed() < TICK) {
+            return;
+        }
+        self.drawn.set(Some(Instant::now()));
+        let seconds = bar.elapsed().as_secs_f64();
+        if seconds > 0.0 {
+            bar.set_message(format!("{:.0}", done as f64 / seconds));
+        }
+        let share = u128::from(self.read.get()) * u128::from(done) / u128::from(total.max(1));
+        bar.set_position(u64::try_from(share).unwrap_or(u64::MAX));
     }
 }
 
 impl Drop for FileBar {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
     }
 }
 

@@ -1,32 +1,31 @@
 //! Owns `llmzip compress` and `llmzip decompress`: one input, one output, either of which may be a pipe.
 
-use std::io::Read;
-use std::path::Path;
-
-use super::args::{CompressArguments, DecompressArguments, FileArguments};
+use super::args::{CompressArguments, DecompressArguments};
 use super::model::ModelSource;
 use super::output::Output;
+use super::places::{Making, Places};
 use super::progress::FileBar;
-use crate::Result;
-use crate::archive::{ArchiveSettings, compress_with, decompress_with};
-use crate::compressor::check_lanes;
+use crate::archive::{ArchiveSettings, compress_verified, compress_with, decompress_with};
 use crate::container::eps::Eps;
 use crate::container::reader::ContainerReader;
-use crate::files::{OutputFile, open_input};
 use crate::model::context::ContextPolicy;
 use crate::model::loaded::LoadedModel;
 use crate::model::signature::Batch;
-use crate::stdio::InterruptibleStdin;
-
-/// Stands for stdin and stdout.
-const PIPE: &str = "-";
+use crate::{Error, ErrorCode, Result};
 
 /// Compresses.
 pub fn compress(arguments: &CompressArguments, output: &Output) -> Result<u8> {
-    check_lanes(arguments.lanes)?;
+    arguments.lanes.check()?;
     let eps = arguments.eps.as_deref().map(str::parse::<Eps>).transpose()?;
     // The files first: a name that cannot be written to should not cost the loading of a model.
-    let (input, container) = open(&arguments.files)?;
+    let places = Places::open(&arguments.files, Making::Container, output)?;
+    if arguments.verify && !places.output.is_regular() {
+        return Err(Error::new(
+            ErrorCode::Usage,
+            "--verify reads the output back, which only a file can be",
+        )
+        .with_hint("name a file to write to with -o"));
+    }
     let source = ModelSource::new(&arguments.model, arguments.batch.batch)?;
     let choice = source.choose(&arguments.variant)?;
     let settings = ArchiveSettings {
@@ -41,19 +40,33 @@ pub fn compress(arguments: &CompressArguments, output: &Output) -> Result<u8> {
     };
     let mut model = source.load(&choice, &arguments.variant, output)?;
     warn_of_single_lanes(&model, output)?;
-    let bar = FileBar::new(output);
-    let summary = compress_with(&mut model, input, container, &settings, &mut |progress| {
-        bar.show(progress)
-    })?;
+    let (input, container, removal) = places.split();
+    let bar = FileBar::new(output, "compress", input.read_so_far(), input.size);
+    let summary = if arguments.verify {
+        compress_verified(
+            &mut model,
+            input,
+            container,
+            &settings,
+            &mut |progress| bar.show(progress),
+            &mut |progress| bar.show_verifying(progress),
+        )?
+    } else {
+        compress_with(&mut model, input, container, &settings, &mut |progress| {
+            bar.show(progress)
+        })?
+    };
     drop(bar);
+    removal.carry_out()?;
     let rate = if summary.plain_bytes == 0 {
         String::new()
     } else {
         let bits = 8.0 * summary.container_bytes as f64 / summary.plain_bytes as f64;
         format!(", {bits:.3} bits per byte")
     };
+    let verified = if arguments.verify { ", verified" } else { "" };
     output.talk(&format!(
-        "{} bytes to {}{rate}, {} tokens coded",
+        "{} bytes to {}{rate}, {} tokens coded{verified}",
         summary.plain_bytes, summary.container_bytes, summary.tokens
     ));
     Ok(0)
@@ -61,13 +74,15 @@ pub fn compress(arguments: &CompressArguments, output: &Output) -> Result<u8> {
 
 /// Decompresses.
 pub fn decompress(arguments: &DecompressArguments, output: &Output) -> Result<u8> {
-    let (input, plain) = open(&arguments.files)?;
+    let (input, plain, removal) = Places::open(&arguments.files, Making::Plain, output)?.split();
+    let (read, size) = (input.read_so_far(), input.size);
     let container = ContainerReader::open(input)?;
     let mut model = ModelSource::new(&arguments.model, arguments.batch.batch)?.load_for(container.preamble())?;
     warn_of_single_lanes(&model, output)?;
-    let bar = FileBar::new(output);
+    let bar = FileBar::new(output, "decompress", read, size);
     let summary = decompress_with(&mut model, container, plain, &mut |progress| bar.show(progress))?;
     drop(bar);
+    removal.carry_out()?;
     output.talk(&format!(
         "{} bytes, SHA-256 {}",
         summary.plain_bytes, summary.plain_sha256
@@ -85,19 +100,4 @@ fn warn_of_single_lanes(model: &LoadedModel, output: &Output) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-fn open(files: &FileArguments) -> Result<(Box<dyn Read>, OutputFile)> {
-    let is_pipe = |path: &Path| path.as_os_str() == PIPE;
-    let input: Box<dyn Read> = if is_pipe(&files.input) {
-        Box::new(InterruptibleStdin::open())
-    } else {
-        Box::new(open_input(&files.input)?)
-    };
-    let output = if is_pipe(&files.output) {
-        OutputFile::stdout()?
-    } else {
-        OutputFile::create(&files.output, files.force)?
-    };
-    Ok((input, output))
 }

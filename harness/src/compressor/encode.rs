@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use sha2::{Digest, Sha256};
 
 use super::frames::Frames;
-use super::{ModelIdentity, OnProgress, Progress, TokenDigest, check_lanes};
+use super::{Lanes, ModelIdentity, OnProgress, Progress, TokenDigest};
 use crate::codec::block::{LanePaths, WRITER_OFFSETS, choose_parameters, encode_lane};
 use crate::codec::tree::Tree;
 use crate::container::eps::Eps;
@@ -21,8 +21,8 @@ use crate::{Error, ErrorCode, Result};
 pub struct CompressOptions {
     /// The files behind the logits and the tokenizer.
     pub model: ModelIdentity,
-    /// Lanes per frame, `1 ..= 256`; a frame of fewer tokens has fewer.
-    pub lanes: usize,
+    /// Lanes per frame.
+    pub lanes: Lanes,
     /// How far a reader's log-probs may lie from the writer's.
     pub eps: Eps,
     /// What the model is fed.
@@ -74,7 +74,7 @@ where
     S: LogitsSource + ?Sized,
     T: TextTokenizer + ?Sized,
 {
-    check_lanes(options.lanes)?;
+    options.lanes.check()?;
     if options.eps.value() == 0.0 {
         source.exactness().require()?;
     }
@@ -229,7 +229,7 @@ where
             ..
         } = self;
         progress.total += tokens.len() as u64;
-        let plan = writer_plan(self.source, self.options.lanes);
+        let plan = writer_plan(self.source, self.options.lanes.of(tokens.len()));
         let ranges = lane_ranges(tokens.len(), plan.lanes);
         let mut lanes = vec![LanePaths::default(); ranges.len()];
         // By lane, so that the sum does not depend on the plan.

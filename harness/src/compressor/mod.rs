@@ -4,15 +4,18 @@
 mod decode;
 mod encode;
 mod frames;
+mod lanes;
+mod verify;
 
 pub use decode::{DecompressSummary, decompress};
 pub use encode::{CompressOptions, CompressSummary, compress};
+pub use lanes::{Lanes, auto_lanes};
+pub use verify::{HashedInput, PlainDigest, verify};
 
 use sha2::{Digest, Sha256};
 
-use crate::model::context::MAX_LANES;
+use crate::Result;
 use crate::model::provenance::Hash;
-use crate::{Error, ErrorCode, Result};
 
 /// How far a file is: tokens done, and tokens known so far. A stream's later frames are not known yet, so `total` may grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,20 +56,6 @@ impl TokenDigest {
     fn finish(self) -> (u64, Hash) {
         (self.tokens, Hash(self.sha256.finalize().into()))
     }
-}
-
-/// Holds a number of lanes to its limits.
-///
-/// # Errors
-/// `usage`.
-pub fn check_lanes(lanes: usize) -> Result<()> {
-    if (1..=MAX_LANES).contains(&lanes) {
-        return Ok(());
-    }
-    Err(Error::new(
-        ErrorCode::Usage,
-        format!("{lanes} lanes are not 1 to {MAX_LANES}"),
-    ))
 }
 
 #[cfg(test)]

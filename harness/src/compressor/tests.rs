@@ -5,6 +5,7 @@ mod passes;
 mod refusals;
 mod round_trips;
 mod streams;
+mod verification;
 
 use proptest::prelude::*;
 
@@ -16,6 +17,7 @@ use crate::golden::synthetic::{SYNTHETIC_START_TOKEN, SyntheticModel, ToyTokeniz
 use crate::model::context::ContextPolicy;
 use crate::model::exactness::Exactness;
 use crate::model::source::{Logits, LogitsSource, LogitsType, TextTokenizer};
+use crate::{Error, ErrorCode};
 
 const PROSE: &str = "lanes are decoded in lockstep, frames one after another; ";
 
@@ -25,7 +27,7 @@ fn options() -> CompressOptions {
             model_sha256: Hash([1; 32]),
             tokenizer_sha256: Hash([2; 32]),
         },
-        lanes: 1,
+        lanes: Lanes::Fixed(1),
         eps: Eps::ZERO,
         context: ContextPolicy {
             start_token: SYNTHETIC_START_TOKEN,

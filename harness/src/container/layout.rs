@@ -5,7 +5,7 @@ mod frame;
 mod preamble;
 
 pub use frame::{CodedFrame, End, Frame, Run, StoredFrame};
-pub use preamble::Preamble;
+pub use preamble::{Preamble, VERSION};
 
 /// The most plain bytes that a frame may have.
 pub const MAX_FRAME_BYTES: u64 = 1 << 24;

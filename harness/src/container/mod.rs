@@ -3,6 +3,7 @@
 
 pub mod bytes;
 pub mod eps;
+pub mod info;
 pub mod layout;
 pub mod reader;
 pub mod runs;

@@ -14,7 +14,7 @@ use super::serve::Handler;
 use super::{OnProgress, RawOutcome};
 
 use crate::archive::{ArchiveSettings, compress_with, decompress_with};
-use crate::compressor::Progress as TokenProgress;
+use crate::compressor::{Lanes, Progress as TokenProgress};
 use crate::container::reader::ContainerReader;
 use crate::files::{OutputFile, open_input};
 use crate::logprobs::{LogProbFiles, write_log_probs};
@@ -138,7 +138,7 @@ impl Operations {
         check_absolute([&request.input_file, &request.output_file])?;
         let model = self.model()?;
         let settings = ArchiveSettings {
-            lanes: request.lanes as usize,
+            lanes: Lanes::Fixed(request.lanes as usize),
             eps: request.eps.parse()?,
             context: policy(request.start_token, request.window, request.overlap),
             frame_bytes: request.frame_bytes as usize,

@@ -22,32 +22,27 @@ use llmzip::runner::protocol::Progress;
 /// The fake runner, built as this test was.
 pub fn fake_runner() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| {
-        let test = std::env::current_exe().unwrap();
-        let folder = test.ancestors().nth(2).unwrap();
-        let profile = match folder.file_name().and_then(|name| name.to_str()) {
-            Some("debug") | None => "dev",
-            Some(other) => other,
-        };
-        // `cargo test` builds examples by itself, `cargo test --test NAME` does not.
-        let built = Command::new(env!("CARGO"))
-            .args([
-                "build",
-                "--quiet",
-                "--offline",
-                "--example",
-                "fake_runner",
-                "--profile",
-                profile,
-            ])
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
-            .unwrap();
-        assert!(built.success(), "the fake runner cannot be built");
-        folder
-            .join("examples")
-            .join(format!("fake_runner{}", std::env::consts::EXE_SUFFIX))
-    })
+    PATH.get_or_init(|| built_example("fake_runner"))
+}
+
+/// An example of the library, built as this test was.
+pub fn built_example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.ancestors().nth(2).unwrap();
+    let profile = match folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(other) => other,
+    };
+    // `cargo test` builds examples by itself, `cargo test --test NAME` does not.
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--offline", "--example", name, "--profile", profile])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .unwrap();
+    assert!(built.success(), "{name} cannot be built");
+    folder
+        .join("examples")
+        .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
 /// Short limits, so that a fault shows soon; still far above what an honest fake needs.

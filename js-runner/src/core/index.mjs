@@ -6,7 +6,10 @@
 
 export { decompress, decompressFrames, openContainer } from './compressor/decode.mjs';
 export { compress, FRAME_BYTES } from './compressor/encode.mjs';
+export { autoLanes } from './compressor/lanes.mjs';
+export { HashedInput, verify } from './compressor/verify.mjs';
 export { epsValue, formatEps, parseEps } from './container/eps.mjs';
+export { ratioThousandths, readInfo } from './container/info.mjs';
 export * from './errors.mjs';
 export { NextToken, nextTokenLogProbs } from './logprobs.mjs';
 export { readExactness } from './model/exactness.mjs';

@@ -39,6 +39,11 @@ export class DataStream {
     return new DataStream(fd, isPipe ? new Socket({ fd, readable: false, writable: true }) : undefined);
   }
 
+  /** The descriptor. */
+  get fd() {
+    return this.#fd;
+  }
+
   /**
    * Refuses the stdout of a process that was started without one. In its place Node opens the null device, for reading and writing,
    * so that all that is written is lost. `>/dev/null` opens it for writing only; a caller that opens it for both cannot be told

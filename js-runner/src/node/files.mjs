@@ -136,6 +136,11 @@ export class OutputFile {
     if (this.#temporary !== undefined) temporaryFiles.add(this.#temporary);
   }
 
+  /** Where what is written lies until it takes its name; a device or pipe has no such place. */
+  get temporary() {
+    return this.#temporary;
+  }
+
   /** @param {Uint8Array} bytes */
   write(bytes) {
     this.#trying(() => writeAll(this.#fd, bytes));

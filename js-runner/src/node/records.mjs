@@ -8,7 +8,7 @@ import { readdirSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SetupError, UsageError } from '../core/errors.mjs';
-import { parseManifest } from '../core/model/manifest.mjs';
+import { parseManifest, variantSha256 } from '../core/model/manifest.mjs';
 import { reason } from './data-stream.mjs';
 import { kindOf, readModelFile } from './files.mjs';
 
@@ -63,6 +63,30 @@ export function recordOf(modelDir) {
     );
   }
   return record;
+}
+
+/**
+ * The names of the model and the variant of that SHA-256, where the manifest beside the default model knows them.
+ *
+ * @param {string} modelSha256
+ * @returns {{ name: string, variant: string } | null}
+ * @throws {SetupError} the manifest cannot be used
+ */
+export function findName(modelSha256) {
+  let folder;
+  try {
+    folder = resolve(defaultModelDir());
+  } catch (error) {
+    if (error instanceof SetupError) return null;
+    throw error;
+  }
+  const manifest = join(dirname(kindOf(folder) === undefined ? folder : realpathSync(folder)), MANIFEST);
+  const records = kindOf(manifest) === 'file' ? readManifest(manifest) : [];
+  for (const record of records) {
+    const variant = record.variants.find((each) => variantSha256(record, each) === modelSha256);
+    if (variant) return { name: record.name, variant: variant.dtype };
+  }
+  return null;
 }
 
 /**

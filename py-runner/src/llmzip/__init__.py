@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from llmzip.compressor import CompressOptions, CompressSummary, DecompressSummary, compress, decompress
     from llmzip.container.eps import Eps
+    from llmzip.container.info import ContainerInfo, read_info
     from llmzip.errors import LlmzipError
     from llmzip.logprobs import NextToken, next_token_log_probs
     from llmzip.model.context import ContextPolicy, Plan
@@ -34,6 +35,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CompressOptions",
     "CompressSummary",
+    "ContainerInfo",
     "ContextPolicy",
     "DecompressSummary",
     "Eps",
@@ -51,11 +53,13 @@ __all__ = [
     "decompress",
     "load_model",
     "next_token_log_probs",
+    "read_info",
 ]
 
 _HOMES = {
     "llmzip.compressor": ("CompressSummary", "CompressOptions", "DecompressSummary", "compress", "decompress"),
     "llmzip.container.eps": ("Eps",),
+    "llmzip.container.info": ("ContainerInfo", "read_info"),
     "llmzip.errors": ("LlmzipError",),
     "llmzip.logprobs": ("NextToken", "next_token_log_probs"),
     "llmzip.model.context": ("ContextPolicy", "Plan"),

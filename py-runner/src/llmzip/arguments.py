@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+from typing import Literal
 
 
 def positive(text: str) -> int:
@@ -13,6 +14,11 @@ def positive(text: str) -> int:
     if not re.fullmatch("[1-9][0-9]{0,9}", text):
         raise argparse.ArgumentTypeError("give a whole number, 1 or more")
     return int(text)
+
+
+def lanes(text: str) -> int | Literal["auto"]:
+    """A number of lanes, or `auto`."""
+    return "auto" if text == "auto" else positive(text)
 
 
 def natural(text: str) -> int:

@@ -14,27 +14,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from llmzip import quantize_command
-from llmzip.arguments import output, positive
-from llmzip.errors import (
-    IntegrityError,
-    InternalError,
-    InterruptedByUserError,
-    IoError,
-    LlmzipError,
-    ModelError,
-)
-from llmzip.files import input_file, keep_standard_error, output_file, standard_output
+from llmzip import quantize_command, transfer_command
+from llmzip.arguments import positive
+from llmzip.chosen_model import chosen_variant, load
+from llmzip.errors import InternalError, InterruptedByUserError, IoError, LlmzipError, ModelError
+from llmzip.files import keep_standard_error, standard_output
+from llmzip.info_command import info_text
 from llmzip.model.provider import CPU, PROVIDERS
-from llmzip.signals import Interruption, check_interruption, interrupt_when_asked, was_interrupted
+from llmzip.places import container_input
+from llmzip.signals import Interruption, interrupt_when_asked, was_interrupted
+from llmzip.talk import be_quiet, report, say
 
 if TYPE_CHECKING:
-    from llmzip.compressor import Progress
-    from llmzip.container.layout import Preamble
     from llmzip.model.graph import GraphView, TensorInfo
-    from llmzip.model.loader import LoadedModel
-    from llmzip.model.manifest import ModelRecord, Variant
-    from llmzip.model.session import SessionOptions
 
 
 class _Parser(argparse.ArgumentParser):
@@ -48,16 +40,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code."""
     keep_standard_error()
     try:
-        return _run(_parser().parse_args(arguments))
+        options = _parser().parse_args(arguments)
+        be_quiet(options.quiet)
+        return _run(options)
     except (Interruption, KeyboardInterrupt):
-        return _report(InterruptedByUserError())
+        return report(InterruptedByUserError())
     except LlmzipError as error:
-        return _report(InterruptedByUserError() if was_interrupted() else error)
+        return report(InterruptedByUserError() if was_interrupted() else error)
     except Exception as error:  # the last resort: a defect is told as one
         if was_interrupted():
-            return _report(InterruptedByUserError())
+            return report(InterruptedByUserError())
         traceback.print_exc(file=sys.stderr)
-        return _report(InternalError(f"{type(error).__name__}: {error}"))
+        return report(InternalError(f"{type(error).__name__}: {error}"))
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -67,8 +61,9 @@ def _run(options: argparse.Namespace) -> int:
         return be_runner()
     interrupt_when_asked()
     commands = {
-        "compress": _compress,
-        "decompress": _decompress,
+        "compress": transfer_command.compress,
+        "decompress": transfer_command.decompress,
+        "info": _info,
         "inspect": _inspect,
         "exact": _exact,
         "quantize": _quantize,
@@ -81,6 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="llmzip-py", description="Compress text with the next-token log-probs of an ONNX language model."
     )
+    talk = _Parser(add_help=False)
+    # Before or after the command: what is not given after it must not undo what was given before.
+    for each, default in ((parser, False), (talk, argparse.SUPPRESS)):
+        each.add_argument(
+            "-q", "--quiet", action="store_true", default=default, help="say nothing but errors on stderr"
+        )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     model = _Parser(add_help=False)
@@ -114,22 +115,16 @@ def _parser() -> argparse.ArgumentParser:
         "--variant", metavar="NAME", help="variant of the model (default: exact, else q4f16, else the first)"
     )
     files = _Parser(add_help=False)
-    files.add_argument("input", metavar="INPUT", help="file to read; - is stdin")
-    files.add_argument(
-        "-o", "--output", type=output, required=True, metavar="OUTPUT", help="file to write; - is stdout"
-    )
-    files.add_argument("-f", "--force", action="store_true", help="replace OUTPUT if it is already there")
+    transfer_command.add_file_arguments(files)
 
-    compress = commands.add_parser("compress", parents=[files, model, batch, verify, variant], help="compress any file")
-    compress.add_argument(
-        "--lanes", type=positive, default=1, metavar="N", help="lanes that decode side by side (default: 1)"
-    )
-    compress.add_argument(
-        "--eps", metavar="E", help="largest difference of a log-prob withstood (default: the manifest's)"
-    )
-    compress.add_argument("--frame-bytes", type=positive, metavar="N", help="plain bytes of a frame (default: 1 MiB)")
-    commands.add_parser("decompress", parents=[files, model, batch], help="decompress a container")
-    inspect = commands.add_parser("inspect", parents=[model, verify, variant], help="print what a graph declares")
+    both = [files, model, batch, talk]
+    compress = commands.add_parser("compress", parents=[*both, verify, variant], help="compress any file")
+    transfer_command.add_writer_arguments(compress)
+    commands.add_parser("decompress", parents=both, help="decompress a container")
+    info = commands.add_parser("info", parents=[talk], help="print what a container tells without its model")
+    info.add_argument("input", metavar="FILE", help="container to read; - is stdin")
+    info.add_argument("--json", action="store_true", help="print JSON")
+    inspect = commands.add_parser("inspect", parents=[model, verify, variant, talk], help="print what a graph declares")
     inspect.add_argument("--json", action="store_true", help="print JSON")
     quantize_command.add_arguments(
         commands.add_parser("quantize", help="make a model folder, or an exact graph, of a checkpoint")
@@ -150,47 +145,23 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _compress(options: argparse.Namespace) -> None:
-    from llmzip.compressor import FRAME_BYTES, CompressOptions, compress  # noqa: PLC0415
-    from llmzip.container.eps import Eps  # noqa: PLC0415
-    from llmzip.model.context import ContextPolicy  # noqa: PLC0415
+def _info(options: argparse.Namespace) -> None:
+    from llmzip.container.info import read_info  # noqa: PLC0415
+    from llmzip.model.provenance import find_name  # noqa: PLC0415
 
-    eps = Eps.parse(options.eps) if options.eps is not None else None
-    # The files first: a name that cannot be written to should not cost the loading of a model.
-    with input_file(options.input) as plain, output_file(options.output, overwrite=options.force) as container:
-        record, variant = _chosen_variant(options)
-        settings = CompressOptions(
-            eps or Eps.parse(variant.eps),
-            ContextPolicy(record.start_token, record.window, record.overlap),
-            options.lanes,
-            options.frame_bytes or FRAME_BYTES,
-        )
-        model = _load(options, record, variant)
-        _warn_of_single_lanes(model)
-        result = compress(plain, container, model, settings, _progress())
-    bits = f", {8 * result.container_bytes / result.plain_bytes:.3f} bits per byte" if result.plain_bytes else ""
-    _say(f"{result.plain_bytes} bytes to {result.container_bytes}{bits}, {result.tokens} tokens coded")
-
-
-def _decompress(options: argparse.Namespace) -> None:
-    from llmzip.compressor import decompress_frames, open_container  # noqa: PLC0415
-
-    with input_file(options.input) as container, output_file(options.output, overwrite=options.force) as plain:
-        reader, preamble = open_container(container)
-        model = _load_for(options, preamble)
-        _warn_of_single_lanes(model)
-        result = decompress_frames(reader, preamble, plain, model, _progress())
-    _say(f"{result.plain_bytes} bytes, SHA-256 {result.plain_sha256}")
+    with container_input(options.input) as container:
+        info = read_info(container)
+    _print(info_text(info, find_name(info.preamble.model_sha256.hex()), as_json=options.json))
 
 
 def _inspect(options: argparse.Namespace) -> None:
-    record, variant = _chosen_variant(options)
-    view = _load(options, record, variant).inspect()
+    record, variant = chosen_variant(options)
+    view = load(options, record, variant).inspect()
     _print(json.dumps(asdict(view), indent=2) if options.json else _text(view, record.name, variant.file))
 
 
 def _quantize(options: argparse.Namespace) -> None:
-    quantize_command.run(options, _say, _print)
+    quantize_command.run(options, say, _print)
 
 
 def _exact(options: argparse.Namespace) -> None:
@@ -200,18 +171,18 @@ def _exact(options: argparse.Namespace) -> None:
         content = options.graph.read_bytes()
     except OSError as error:
         raise IoError.reading(options.graph, error) from error
-    report = check(content, options.positions)
-    _print(json.dumps(report.to_json(), indent=2) if options.json else "\n".join(report.lines()))
-    if report.violations:
-        count = len(report.violations)
+    found = check(content, options.positions)
+    _print(json.dumps(found.to_json(), indent=2) if options.json else "\n".join(found.lines()))
+    if found.violations:
+        count = len(found.violations)
         raise ModelError(
             f"{options.graph} is not exact: {count} violation{'s' if count > 1 else ''}",
             "see above what breaks the rules; llmzip can make an exact graph of a checkpoint",
         )
-    if not report.exact:
+    if not found.exact:
         raise ModelError(
-            f"{options.graph} is proved exact for {report.positions.extent} only",
-            f"leave --positions out to check all of it, or make a graph of {report.positions.value} positions with quantize --exact",
+            f"{options.graph} is proved exact for {found.positions.extent} only",
+            f"leave --positions out to check all of it, or make a graph of {found.positions.value} positions with quantize --exact",
         )
 
 
@@ -223,66 +194,6 @@ def _print(text: str, end: str = "\n") -> None:
         stdout.flush()
     except OSError as error:
         raise IoError.writing("stdout", error) from error
-
-
-def _chosen_variant(options: argparse.Namespace) -> tuple[ModelRecord, Variant]:
-    from llmzip.model.loader import record_of  # noqa: PLC0415
-    from llmzip.model.provenance import default_model_dir  # noqa: PLC0415
-
-    options.model = options.model or default_model_dir()
-    record = record_of(options.model)
-    return record, record.variant(options.variant)
-
-
-def _load(options: argparse.Namespace, record: ModelRecord, variant: Variant) -> LoadedModel:
-    from llmzip.model.loader import load_variant  # noqa: PLC0415
-
-    model = load_variant(options.model, record, variant, _session_options(options), verify=options.verify_sha)
-    if not options.verify_sha:
-        # Whoever reads the log must see that nothing vouches for what follows.
-        _say(f"warning: --no-verify-sha: {model.model_path} was held to no SHA-256; it has {model.model_sha256}")
-    elif record.model_sha256(variant) is None:
-        _say(f"note: no manifest knows {model.model_path}; its SHA-256 is {model.model_sha256}")
-    return model
-
-
-def _session_options(options: argparse.Namespace) -> SessionOptions:
-    from llmzip.model.session import SessionOptions  # noqa: PLC0415
-
-    # `inspect` feeds nothing.
-    return SessionOptions(options.threads, options.provider, batch=getattr(options, "batch", None))
-
-
-def _warn_of_single_lanes(model: LoadedModel) -> None:
-    """A graph that takes one lane at a time does what it should, but not as fast as lanes are meant to be."""
-    policy = model.source.signature.batch_policy
-    if policy.batch == "static":
-        _say(f"warning: lanes run one after another, the graph takes no batch: {policy.reason}")
-
-
-def _load_for(options: argparse.Namespace, preamble: Preamble) -> LoadedModel:
-    """The model that a container names. Raises `IntegrityError` when it is not in the folder."""
-    from llmzip.model.loader import CONFIG_FILE, load_model, record_of  # noqa: PLC0415
-    from llmzip.model.model_files import read_model_files  # noqa: PLC0415
-    from llmzip.model.provenance import default_model_dir  # noqa: PLC0415
-
-    options.model = options.model or default_model_dir()
-    record = record_of(options.model)
-    needed = preamble.model_sha256.hex()
-    there = {
-        variant.file: record.model_sha256(variant) or read_model_files(options.model / variant.file, None).sha256
-        for variant in record.variants
-    }
-    for file, sha256 in there.items():
-        if sha256 == needed:
-            # Whatever the manifest says of these two, the container's hashes are those that count.
-            tokenizer_sha256, config_sha256 = preamble.tokenizer_sha256.hex(), record.sha256.get(CONFIG_FILE)
-            return load_model(options.model, file, _session_options(options), needed, tokenizer_sha256, config_sha256)
-    raise IntegrityError(
-        f"the container was made with the model of SHA-256 {needed}; in {options.model} there is "
-        + ", ".join(f"{file} {sha256}" for file, sha256 in there.items()),
-        "name the folder of the right model with --model",
-    )
 
 
 def _text(view: GraphView, name: str, file: str) -> str:
@@ -307,25 +218,3 @@ def _text(view: GraphView, name: str, file: str) -> str:
 def _tensor_lines(tensors: list[TensorInfo]) -> list[str]:
     width = max(len(each.name) for each in tensors)
     return [f"  {each.name:{width}}  {each.type:8}  [{', '.join(map(str, each.shape))}]" for each in tensors]
-
-
-def _progress() -> Progress:
-    def show(done: int, total: int) -> None:
-        check_interruption()
-        sys.stderr.write(f"\r{done} of {total} tokens\033[K" + ("\r\033[K" if done == total else ""))
-        sys.stderr.flush()
-
-    def silent(_done: int, _total: int) -> None:
-        check_interruption()
-
-    return show if sys.stderr.isatty() else silent
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(("\r\033[K" if sys.stderr.isatty() else "") + text + "\n")
-
-
-def _report(error: LlmzipError) -> int:
-    _say(f"error[{error.code}]: {error.message}")
-    _say(f"hint: {error.hint}")
-    return error.exit_code

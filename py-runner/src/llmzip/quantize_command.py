@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "with --exact or --widen also a 4-bit ONNX file",
     )
     parser.add_argument("-f", "--force", action="store_true", help="replace what is already there")
-    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+    parser.add_argument("-q", "--quiet", action="store_true", default=argparse.SUPPRESS, help="say nothing but errors")
     model = parser.add_argument_group("a model folder")
     model.add_argument("--out", type=Path, metavar="DIR", help="folder to make, such as models/NAME")
     model.add_argument("--revision", metavar="REVISION", help="branch, tag or commit on the hub")

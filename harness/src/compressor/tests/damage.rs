@@ -46,7 +46,7 @@ fn a_reader_within_eps_reads_and_one_beyond_never_gives_wrong_bytes() {
     let plain = PROSE.repeat(30);
     let options = CompressOptions {
         eps: "1e-3".parse().unwrap(),
-        lanes: 3,
+        lanes: Lanes::Fixed(3),
         frame_bytes: 500,
         ..options()
     };
@@ -113,7 +113,7 @@ fn every_flip_and_every_cut_is_an_error_and_gives_no_wrong_byte() {
     ]
     .concat();
     let options = CompressOptions {
-        lanes: 2,
+        lanes: Lanes::Fixed(2),
         frame_bytes: 120,
         ..options()
     };

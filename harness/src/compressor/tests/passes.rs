@@ -60,7 +60,7 @@ fn known_tokens_go_in_chunks_where_the_logits_are_exact_and_one_by_one_elsewhere
     let plain = PROSE.repeat(40);
     for (lanes, chunk) in [(1, 64), (16, 64), (32, 32), (200, 5), (256, 4)] {
         let options = CompressOptions {
-            lanes,
+            lanes: Lanes::Fixed(lanes),
             eps: "1e-5".parse().unwrap(),
             context: ContextPolicy {
                 window: 4096,

@@ -97,9 +97,12 @@ fn ids_beyond_the_vocabulary_are_refused() {
 fn options_outside_their_limits_are_refused() {
     let context = options().context;
     let bad = [
-        CompressOptions { lanes: 0, ..options() },
         CompressOptions {
-            lanes: 257,
+            lanes: Lanes::Fixed(0),
+            ..options()
+        },
+        CompressOptions {
+            lanes: Lanes::Fixed(257),
             ..options()
         },
         CompressOptions {

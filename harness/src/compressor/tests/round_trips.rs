@@ -31,7 +31,7 @@ fn awkward_inputs_come_back() {
         for lanes in [1, 4, 256] {
             for frame_bytes in [1, 50, CompressOptions::DEFAULT_FRAME_BYTES] {
                 let options = CompressOptions {
-                    lanes,
+                    lanes: Lanes::Fixed(lanes),
                     frame_bytes,
                     ..options()
                 };
@@ -94,6 +94,6 @@ proptest! {
         eps in prop::sample::select(vec!["0", "1e-9", "1e-5", "5e-5", "1e-3", "2e-2", "0.5"]),
     ) {
         let context = ContextPolicy { window, overlap, ..options().context };
-        check(&plain, &CompressOptions { lanes, frame_bytes, context, eps: eps.parse().unwrap(), ..options() });
+        check(&plain, &CompressOptions { lanes: Lanes::Fixed(lanes), frame_bytes, context, eps: eps.parse().unwrap(), ..options() });
     }
 }

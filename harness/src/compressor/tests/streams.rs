@@ -9,7 +9,7 @@ fn progress_counts_tokens_and_can_end_the_work() {
     let plain = PROSE.repeat(4);
     let options = CompressOptions {
         frame_bytes: 120,
-        lanes: 2,
+        lanes: Lanes::Fixed(2),
         ..options()
     };
     let mut seen = Vec::new();

@@ -11,7 +11,8 @@ use crate::model::provenance::Hash;
 use crate::{Error, ErrorCode, Result};
 
 const MAGIC: [u8; 4] = [0x89, b'L', b'M', b'Z'];
-const VERSION: u8 = 1;
+/// The version of the format.
+pub const VERSION: u8 = 1;
 const MAX_VOCAB_SIZE: u64 = 1 << 20;
 const MAX_FINGERPRINT: u64 = 32;
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{f64_bits, hex};
 use crate::Result;
-use crate::compressor::{CompressOptions, ModelIdentity, compress};
+use crate::compressor::{CompressOptions, Lanes, ModelIdentity, compress};
 use crate::golden::synthetic::{Lcg, SYNTHETIC_START_TOKEN, SyntheticModel, ToyTokenizer};
 use crate::model::context::ContextPolicy;
 use crate::model::provenance::Hash;
@@ -146,7 +146,7 @@ fn container(recipe: &Recipe) -> Result<Value> {
             model_sha256: model,
             tokenizer_sha256: tokenizer,
         },
-        lanes: recipe.lanes,
+        lanes: Lanes::Fixed(recipe.lanes),
         eps: recipe.eps.parse()?,
         context: ContextPolicy {
             start_token: SYNTHETIC_START_TOKEN,

@@ -18,6 +18,7 @@ import { checkPlan, checkPolicy, checkRange, laneLengths, rowsOfKnownTokens } fr
 import { requireExact } from '../model/exactness.mjs';
 import { asRow } from '../model/source.mjs';
 import { cutFrames } from './frames.mjs';
+import { lanesOf } from './lanes.mjs';
 import { noProgress, Sums, shifted } from './progress.mjs';
 
 /** @typedef {import('../codec/tree.mjs').LanePaths} LanePaths */
@@ -37,7 +38,7 @@ import { noProgress, Sums, shifted } from './progress.mjs';
  * @typedef {object} CompressOptions
  * @property {Eps} eps
  * @property {ContextPolicy} policy
- * @property {number} [lanes] 1 unless told otherwise
+ * @property {import('./lanes.mjs').Lanes} [lanes] `auto` unless told otherwise
  * @property {number} [frameBytes] `FRAME_BYTES` unless told otherwise
  */
 
@@ -67,9 +68,9 @@ const EXACT_ROWS = 1024;
  *   `write` throw
  */
 export async function compress(plain, write, model, settings, progress = noProgress) {
-  const { eps, policy, lanes = 1, frameBytes = FRAME_BYTES } = settings;
+  const { eps, policy, lanes = 'auto', frameBytes = FRAME_BYTES } = settings;
   checkPolicy(policy, model.source.vocabSize);
-  checkPlan({ lanes, chunk: 1 });
+  checkPlan({ lanes: lanesOf(lanes, 1), chunk: 1 });
   checkRange('frame_bytes', frameBytes, 1, MAX_FRAME_BYTES);
   if (epsValue(eps) === 0) requireExact(model.source.exactness);
   const sums = new Sums();
@@ -148,7 +149,7 @@ export async function pathsOfKnownTokens({ source }, policy, lanes, ids, eps, pr
  * @param {Uint8Array} plain
  * @param {LanguageModel} model
  * @param {ContextPolicy} policy
- * @param {number} lanes
+ * @param {import('./lanes.mjs').Lanes} lanes
  * @param {number} eps
  * @param {Progress} progress
  */
@@ -156,7 +157,8 @@ async function codeFrame(plain, model, policy, lanes, eps, progress) {
   const split = splitRuns(plain, model.tokenizer);
   if (split.ids.length === 0 || split.ids.length > plain.length) return undefined;
   const ids = Uint32Array.from(split.ids);
-  const { paths, entropyBits } = await pathsOfKnownTokens(model, policy, lanes, ids, eps, progress);
+  const count = lanesOf(lanes, ids.length);
+  const { paths, entropyBits } = await pathsOfKnownTokens(model, policy, count, ids, eps, progress);
   const { cells, block } = chooseParameters(paths, WRITER_OFFSETS, eps);
   const grid = new Grid(cells, WRITER_OFFSETS, eps);
   const streams = paths.map((lane) => encodeLane(lane, grid, block));

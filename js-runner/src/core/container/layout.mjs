@@ -18,4 +18,4 @@ export {
   MAX_VOCAB_SIZE,
   toHex,
 } from './layout/parts.mjs';
-export { readPreamble, writePreamble } from './layout/preamble.mjs';
+export { readPreamble, VERSION, writePreamble } from './layout/preamble.mjs';

@@ -9,7 +9,9 @@ from llmzip.compressor.encode import (
     compress,
     paths_of_known_tokens,
 )
+from llmzip.compressor.lanes import Lanes, auto_lanes
 from llmzip.compressor.progress import Progress
+from llmzip.compressor.verify import HashedInput, PlainDigest, verify
 
 __all__ = [
     "FRAME_BYTES",
@@ -17,10 +19,15 @@ __all__ = [
     "CompressOptions",
     "CompressSummary",
     "DecompressSummary",
+    "HashedInput",
+    "Lanes",
+    "PlainDigest",
     "Progress",
+    "auto_lanes",
     "compress",
     "decompress",
     "decompress_frames",
     "open_container",
     "paths_of_known_tokens",
+    "verify",
 ]

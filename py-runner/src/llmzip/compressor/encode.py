@@ -18,6 +18,7 @@ from llmzip.codec.block import choose_parameters, encode_lane
 from llmzip.codec.grid import Grid, guard_of
 from llmzip.codec.tree import LanePaths, empty_lane_paths, log_prob, path, tree_depth
 from llmzip.compressor.frames import cut_frames
+from llmzip.compressor.lanes import Lanes, lanes_of
 from llmzip.compressor.progress import PROGRESS_ROWS, Progress, no_progress, shifted, write
 from llmzip.container.eps import Eps
 from llmzip.container.layout import MAX_FRAME_BYTES, CodedFrame, End, Preamble, Runs, StoredFrame
@@ -41,13 +42,13 @@ class CompressOptions:
 
     eps: Eps
     policy: ContextPolicy
-    lanes: int = 1
+    lanes: Lanes = "auto"
     frame_bytes: int = FRAME_BYTES
 
     def check(self, vocab_size: int) -> None:
         """Raise `UsageError` where a container could not hold them."""
         self.policy.check(vocab_size)
-        Plan(self.lanes).check()
+        Plan(lanes_of(self.lanes, 1)).check()
         if not 1 <= self.frame_bytes <= MAX_FRAME_BYTES:
             raise UsageError(f"frames of {self.frame_bytes} bytes were asked", f"give 1 .. {MAX_FRAME_BYTES}")
 
@@ -192,7 +193,7 @@ def _code_frame(plain: bytes, model: LanguageModel, settings: CompressOptions, p
         return None
     ids = np.array(split.ids, np.int64)
     eps = settings.eps.value
-    plan = writer_plan(model.source, settings.lanes)
+    plan = writer_plan(model.source, lanes_of(settings.lanes, len(ids)))
     paths, entropy = paths_of_known_tokens(model, settings.policy, plan, ids, eps, progress)
     choice = choose_parameters(paths, WRITER_OFFSETS, eps)
     grid = Grid(choice.cells, WRITER_OFFSETS, eps)

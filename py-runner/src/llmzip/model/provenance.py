@@ -52,18 +52,39 @@ def default_model_dir() -> Path:
 
 def find_record(model_dir: Path) -> ModelRecord | None:
     """The record of a model folder in the manifest beside it, or None. Raises `SetupError` for a broken manifest."""
+    parent = model_dir.resolve().parent
+    folders = {(parent / folder).resolve(): record for folder, record in _manifest_beside(model_dir)}
+    return folders.get(model_dir.resolve())
+
+
+def find_name(model_sha256: str) -> tuple[str, str] | None:
+    """The names of the model and the variant of that SHA-256 in the manifest beside the default model, or None.
+
+    Raises `SetupError` for a broken manifest.
+    """
+    try:
+        folder = default_model_dir()
+    except SetupError:
+        return None
+    for _, record in _manifest_beside(folder):
+        for variant in record.variants:
+            if record.model_sha256(variant) == model_sha256:
+                return record.name, variant.dtype
+    return None
+
+
+def _manifest_beside(model_dir: Path) -> list[tuple[str, ModelRecord]]:
+    """The models of the manifest beside a folder, each with its folder relative to it; none where there is no manifest."""
     path = model_dir.resolve().parent / MANIFEST
     if not path.is_file():
-        return None
+        return []
     try:
         content = path.read_bytes()
     except OSError as error:
         raise IoError.reading(path, error) from error
     try:
-        records = read_manifest(content.decode("utf-8"))
+        return read_manifest(content.decode("utf-8"))
     except ValueError as error:
         raise SetupError(
             f"{path} cannot be used: {error}", "restore it; models/manifest.toml of the repository shows the form"
         ) from error
-    folders = {(path.parent / folder).resolve(): record for folder, record in records}
-    return folders.get(model_dir.resolve())

@@ -27,7 +27,7 @@ import { checkCrc32, fromHex, MAX_VOCAB_SIZE, SHA256_BYTES, toHex } from './part
  */
 
 const MAGIC = [0x89, 0x4c, 0x4d, 0x5a];
-const VERSION = 1;
+export const VERSION = 1;
 const MAX_OFFSETS = 64;
 const MAX_FINGERPRINT = 32;
 // The preamble is 71 bytes of fixed fields, six varints of at most 8 and the fingerprint.

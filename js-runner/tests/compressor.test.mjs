@@ -316,9 +316,9 @@ suite('exactness', () => {
   feeds(31, 2, false, [...new Array(15).fill(2), 1]);
   feeds(31, 2, true, [30, 1]);
   // Many lanes in shorter chunks, so that the rows of a pass stay few.
-  feeds(640, 64, true, [640]);
-  feeds(1280, 64, true, [1024, 256]);
-  feeds(1280, 256, true, [1024, 256]);
+  feeds(640, 64, true, [256, 256, 128]);
+  feeds(1280, 64, true, new Array(5).fill(256));
+  feeds(1280, 256, true, new Array(5).fill(256));
 
   test('is what a writer at eps 0 needs', async () => {
     const sink = new Sink();

@@ -148,9 +148,9 @@ def test_known_tokens_go_in_chunks_only_where_that_gives_the_same_bits() -> None
     # A window's warm-up is a pass of its own in both.
     assert passes_of(exact=True, tokens=100, lanes=1, window=80) == [(1, 64), (1, 16), (1, 16), (1, 20)]
     # Many lanes in shorter chunks, so that the rows of a pass stay few.
-    assert passes_of(exact=True, tokens=640, lanes=64) == [(64, 10)]
-    assert passes_of(exact=True, tokens=1280, lanes=64) == [(64, 16), (64, 4)]
-    assert passes_of(exact=True, tokens=1280, lanes=256) == [(256, 4), (256, 1)]
+    assert passes_of(exact=True, tokens=640, lanes=64) == [(64, 4), (64, 4), (64, 2)]
+    assert passes_of(exact=True, tokens=1280, lanes=64) == [(64, 4)] * 5
+    assert passes_of(exact=True, tokens=1280, lanes=256) == [(256, 1)] * 5
 
 
 def test_a_writer_at_eps_0_needs_an_exact_source() -> None:

@@ -135,7 +135,7 @@ where
 
 /// Inputs that an exact source is fed per pass: so many of a lane, unless lanes are so many that the pass would have more rows.
 const EXACT_CHUNK: usize = 64;
-const EXACT_ROWS: usize = 1024;
+const EXACT_ROWS: usize = 256;
 
 /// How a writer feeds known tokens: as the reader will have to, so that logits within one build are the same bits on both
 /// sides; or in chunks where that gives the same bits.

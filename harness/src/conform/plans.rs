@@ -12,7 +12,7 @@ pub const PLANS: [(&str, PlanParams); 3] = [
 /// Further plans for exact graphs, whose rows must not depend on the plan.
 pub const EXACT_PLANS: [(&str, PlanParams); 2] = [
     ("chunks", PlanParams { lanes: 1, chunk: 16 }),
-    ("lanes-prefill", PlanParams { lanes: 8, chunk: 64 }),
+    ("lanes-prefill", PlanParams { lanes: 8, chunk: 32 }),
 ];
 
 /// The plans for a graph that is exact or not.

@@ -58,7 +58,7 @@ impl LogitsSource for Noting {
 #[test]
 fn known_tokens_go_in_chunks_where_the_logits_are_exact_and_one_by_one_elsewhere() {
     let plain = PROSE.repeat(40);
-    for (lanes, chunk) in [(1, 64), (16, 64), (32, 32), (200, 5), (256, 4)] {
+    for (lanes, chunk) in [(1, 64), (4, 64), (16, 16), (200, 1), (256, 1)] {
         let options = CompressOptions {
             lanes: Lanes::Fixed(lanes),
             eps: "1e-5".parse().unwrap(),

@@ -53,7 +53,7 @@ export const FRAME_BYTES = 2 ** 20;
 const WRITER_OFFSETS = 32;
 // Inputs that an exact source is fed per pass: so many of a lane, unless lanes are so many that the pass would have more rows.
 const EXACT_CHUNK = 64;
-const EXACT_ROWS = 1024;
+const EXACT_ROWS = 256;
 
 /**
  * Compresses plain bytes into a container.

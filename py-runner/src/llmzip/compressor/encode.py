@@ -33,7 +33,7 @@ FRAME_BYTES = 1 << 20
 # Trees computed at once take at most about this many bytes.
 TREE_BYTES = 8 << 20
 # Inputs that an exact source is fed per pass: so many of a lane, unless lanes are so many that the pass would have more rows.
-EXACT_CHUNK, EXACT_ROWS = 64, 1024
+EXACT_CHUNK, EXACT_ROWS = 64, 256
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,15 @@ import { compress, FRAME_BYTES } from '../core/compressor/encode.mjs';
 import { parseEps } from '../core/container/eps.mjs';
 import { IntegrityError, UsageError } from '../core/errors.mjs';
 import { findVariant, variantSha256 } from '../core/model/manifest.mjs';
+import { readModelFiles } from '../core/model/model-files.mjs';
+import { Operations } from '../core/runner/operations.mjs';
 import { DataStream } from './data-stream.mjs';
 import { readPieces, STDIO, withOutputFiles } from './files.mjs';
 import { formatInspection } from './inspection.mjs';
-import { DEFAULT_SETTINGS, loadModel } from './loader.mjs';
-import { readModelFiles } from './model-files.mjs';
+import { DEFAULT_SETTINGS, FOLDER, loadModel } from './loader.mjs';
 import { PROVIDERS } from './providers.mjs';
 import { defaultModelDir, recordOf } from './records.mjs';
+import { NODE_HOST } from './runner/host.mjs';
 import { serve } from './runner/loop.mjs';
 import { report, say, showProgress } from './talk.mjs';
 
@@ -107,7 +109,14 @@ const COMMANDS = new Map([
     'inspect',
     { options: [...MODEL_OPTIONS, ...VERIFY_OPTIONS, 'variant', 'json'], takesInput: false, run: runInspect },
   ],
-  ['runner', { options: [], takesInput: false, run: (_input, _options, stdout) => serve(process.stdin, stdout) }],
+  [
+    'runner',
+    {
+      options: [],
+      takesInput: false,
+      run: (_input, _options, stdout) => serve(process.stdin, stdout, new Operations(NODE_HOST)),
+    },
+  ],
 ]);
 
 /**
@@ -268,10 +277,13 @@ function warnOfSingleLanes({ inspection: { batch_policy: policy } }) {
 async function loadFor(options, { modelSha256, tokenizerSha256 }) {
   const modelDir = modelDirOf(options);
   const record = recordOf(modelDir);
-  const found = record.variants.map((variant) => ({
-    file: variant.file,
-    hash: variantSha256(record, variant) ?? readModelFiles(join(modelDir, variant.file)).sha256,
-  }));
+  /** @type {{ file: string, hash: string }[]} */
+  const found = [];
+  for (const variant of record.variants) {
+    const { file } = variant;
+    const hash = variantSha256(record, variant) ?? (await readModelFiles(FOLDER, join(modelDir, file))).sha256;
+    found.push({ file, hash });
+  }
   const right = found.find(({ hash }) => hash === modelSha256);
   if (!right) {
     const there = found.map(({ file, hash }) => `${file} ${hash}`).join(', ');

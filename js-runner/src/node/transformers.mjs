@@ -8,9 +8,8 @@
  */
 
 import { posix } from 'node:path';
-import { SetupError } from '../core/errors.mjs';
+import { reason, SetupError } from '../core/errors.mjs';
 import { tensorInfo } from '../core/model/signature.mjs';
-import { reason } from './data-stream.mjs';
 
 /** @typedef {import('../core/model/graph.mjs').TensorInfo} TensorInfo */
 /** @typedef {import('../core/model/tokenizer.mjs').PreTrainedTokenizer} PreTrainedTokenizer */

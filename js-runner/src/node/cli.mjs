@@ -35,7 +35,7 @@ usage:
                   [--frame-bytes N]
   llmzip decompress INPUT -o OUTPUT [--batch N]
   llmzip inspect [--variant NAME] [--json]
-  llmzip runner
+  llmzip runner [--browser wasm|webgpu]
 
 INPUT and OUTPUT may be - for stdin and stdout.
 
@@ -52,6 +52,7 @@ options:
   --frame-bytes N       plain bytes of a frame (default: ${FRAME_BYTES})
   --no-verify-sha       do not hold the model's files to the manifest beside its folder (default: --verify-sha)
   --json                print JSON
+  --browser BUILD       answer from a page in Chromium, with onnxruntime-web's build wasm or webgpu
   -h, --help            print this
 `;
 
@@ -69,6 +70,7 @@ const OPTIONS = /** @type {const} */ ({
   'verify-sha': { type: 'boolean' },
   'no-verify-sha': { type: 'boolean' },
   json: { type: 'boolean' },
+  browser: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 });
 
@@ -109,14 +111,7 @@ const COMMANDS = new Map([
     'inspect',
     { options: [...MODEL_OPTIONS, ...VERIFY_OPTIONS, 'variant', 'json'], takesInput: false, run: runInspect },
   ],
-  [
-    'runner',
-    {
-      options: [],
-      takesInput: false,
-      run: (_input, _options, stdout) => serve(process.stdin, stdout, new Operations(NODE_HOST)),
-    },
-  ],
+  ['runner', { options: ['browser'], takesInput: false, run: runRunner }],
 ]);
 
 /**
@@ -208,6 +203,22 @@ async function runInspect(_input, options, stdout) {
     ? JSON.stringify(inspection, null, 2)
     : formatInspection(inspection, record.name, variant.file);
   await stdout.write(new TextEncoder().encode(`${text}\n`));
+}
+
+/** @type {Command['run']} */
+async function runRunner(_input, { browser }, stdout) {
+  if (browser === undefined) return serve(process.stdin, stdout, new Operations(NODE_HOST));
+  if (browser !== 'wasm' && browser !== 'webgpu') {
+    throw new UsageError(`--browser is ${browser}`, 'use wasm or webgpu');
+  }
+  // What only this needs is not there for those who only compress.
+  const { Bridge } = await import('../browser/bridge.mjs');
+  const bridge = new Bridge(browser);
+  try {
+    await serve(process.stdin, stdout, bridge);
+  } finally {
+    await bridge.close();
+  }
 }
 
 /**

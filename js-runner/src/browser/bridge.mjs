@@ -14,7 +14,7 @@ import { loadOf } from '../core/runner/operations.mjs';
 import { Parameters } from '../core/runner/parameters.mjs';
 import { SYSTEM } from '../node/fingerprint.mjs';
 import { bundle, RUNTIME_FILES, runtimeFile } from './bundle.mjs';
-import { startChromium } from './chromium.mjs';
+import { removeFolder, startChromium } from './chromium.mjs';
 import { RequestFiles } from './files.mjs';
 import { bodyOf, LoopbackServer, sendJson } from './server.mjs';
 
@@ -44,7 +44,7 @@ export class Bridge {
   #server;
   /** The page's scripts, once they are bundled. @type {Map<string, Uint8Array>} */
   #scripts = new Map();
-  /** @type {Promise<Awaited<ReturnType<typeof startChromium>>> | undefined} */
+  /** @type {Promise<import('playwright-core').BrowserContext> | undefined} */
   #browser;
   /** @type {import('playwright-core').Page | undefined} */
   #page;
@@ -95,13 +95,15 @@ export class Bridge {
 
   /** Ends the browser, and removes what it made. */
   async close() {
-    await (await this.#browser?.catch(() => undefined))?.close();
+    const context = await this.#browser?.catch(() => undefined);
+    await context?.close().catch(() => {});
+    removeFolder();
     this.#server.close();
   }
 
   async #openPage() {
     this.#browser ??= this.#start();
-    const { context } = await this.#browser.catch((error) => {
+    const context = await this.#browser.catch((error) => {
       this.#browser = undefined;
       throw error;
     });
@@ -120,16 +122,18 @@ export class Bridge {
   }
 
   async #start() {
-    for (const [name, entry] of Object.entries({ 'main.js': 'main', 'worker.js': `worker-${this.#build}` })) {
-      this.#scripts.set(name, await bundle(new URL(`./page/${entry}.mjs`, import.meta.url), this.#build));
+    const entry = (/** @type {string} */ name) => new URL(`./page/${name}.mjs`, import.meta.url);
+    const entries = { 'main.js': entry('main'), 'worker.js': entry(`worker-${this.#build}`) };
+    if (this.#scripts.size === 0) {
+      this.#scripts = await bundle(entries, this.#build);
+      await this.#server.start();
     }
-    const browser = await startChromium(this.#build);
-    await this.#server.start();
-    browser.context.on('close', () => {
+    const context = await startChromium(this.#build);
+    context.on('close', () => {
       this.#browser = undefined;
       this.#fail('the browser ended');
     });
-    return browser;
+    return context;
   }
 
   /** @param {string} why */
@@ -193,7 +197,7 @@ export class Bridge {
 
   /** @returns {Promise<import('./page/worker.mjs').Surroundings>} */
   async #surroundings() {
-    const version = (await this.#browser)?.context.browser()?.version();
+    const version = (await this.#browser)?.browser()?.version();
     return {
       name: `browser-${this.#build}`,
       browser: `chromium ${version ?? 'of unknown version'}`,

@@ -28,36 +28,43 @@ const TARGET = 'chrome120';
 const PACKAGE = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
- * A script and all that it imports.
+ * Scripts, each with all that it imports.
  *
- * @param {URL} entry
+ * @param {Readonly<Record<string, URL>>} entries by the names that the page has for them
  * @param {Build} build of onnxruntime-web; transformers.js, which imports one too, is given the same
- * @returns {Promise<Uint8Array>}
+ * @returns {Promise<Map<string, Uint8Array>>}
  * @throws {SetupError} the bundler is not there, or a package is missing
  */
-export async function bundle(entry, build) {
-  const { build: run } = await import('esbuild').catch((cause) => {
+export async function bundle(entries, build) {
+  const esbuild = await import('esbuild').catch((cause) => {
     throw new SetupError(`the bundler cannot be loaded: ${reason(cause)}`, INSTALL, cause);
   });
+  const scripts = new Map();
   try {
-    const { outputFiles } = await run({
-      entryPoints: [fileURLToPath(entry)],
-      // Other names of packages are looked up from here.
-      absWorkingDir: PACKAGE,
-      bundle: true,
-      write: false,
-      format: 'esm',
-      platform: 'browser',
-      target: TARGET,
-      // The runtime's own script stays a file, which its threads are started from.
-      conditions: ['onnxruntime-web-use-extern-wasm'],
-      ...(build === 'wasm' && { alias: { 'onnxruntime-web/webgpu': 'onnxruntime-web/wasm' } }),
-      legalComments: 'none',
-      logLevel: 'silent',
-    });
-    return outputFiles[0].contents;
+    for (const [name, entry] of Object.entries(entries)) {
+      const { outputFiles } = await esbuild.build({
+        entryPoints: [fileURLToPath(entry)],
+        // Other names of packages are looked up from here.
+        absWorkingDir: PACKAGE,
+        bundle: true,
+        write: false,
+        format: 'esm',
+        platform: 'browser',
+        target: TARGET,
+        // The runtime's own script stays a file, which its threads are started from.
+        conditions: ['onnxruntime-web-use-extern-wasm'],
+        ...(build === 'wasm' && { alias: { 'onnxruntime-web/webgpu': 'onnxruntime-web/wasm' } }),
+        legalComments: 'none',
+        logLevel: 'silent',
+      });
+      scripts.set(name, outputFiles[0].contents);
+    }
+    return scripts;
   } catch (cause) {
     throw new SetupError(`the page cannot be bundled: ${reason(cause)}`, INSTALL, cause);
+  } finally {
+    // Its process would stay as long as this one.
+    await esbuild.stop();
   }
 }
 

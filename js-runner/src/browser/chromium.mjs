@@ -16,6 +16,7 @@ import { reason, SetupError } from '../core/errors.mjs';
 export const CHROMIUM_VARIABLE = 'LLMZIP_CHROMIUM';
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome'];
 const FOLDER_NAME = /^llmzip-browser-(\d+)-/;
+const TEMPORARY_FOLDERS = ['TMPDIR', 'TMP', 'TEMP'];
 const FLAGS = [
   '--no-first-run',
   '--disable-quic',
@@ -65,52 +66,57 @@ function mayBeRun(path) {
   }
 }
 
+/** What browsers of this process make: their profiles, and the files of the library. @type {string | undefined} */
+let folder;
+
 /**
  * A browser without a window. Whatever ends this process ends it too: it reads a pipe of this process's.
  *
  * @param {'wasm' | 'webgpu'} build
- * @returns {Promise<{ context: BrowserContext, close: () => Promise<void> }>}
+ * @returns {Promise<BrowserContext>}
  * @throws {SetupError}
  */
 export async function startChromium(build) {
   const executablePath = findChromium();
+  if (folder === undefined) {
+    removeLeftovers();
+    folder = mkdtempSync(join(tmpdir(), `llmzip-browser-${process.pid}-`));
+  }
+  // The library takes note of the temporary folder when it is loaded.
+  for (const name of TEMPORARY_FOLDERS) process.env[name] = folder;
   const { chromium } = await import('playwright-core').catch((cause) => {
     throw new SetupError(`playwright-core cannot be loaded: ${reason(cause)}`, 'run npm ci in js-runner', cause);
   });
-  removeLeftovers();
-  const folder = mkdtempSync(join(tmpdir(), `llmzip-browser-${process.pid}-`));
-  const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   try {
-    const context = await chromium.launchPersistentContext(join(folder, 'profile'), {
+    const context = await chromium.launchPersistentContext(mkdtempSync(join(folder, 'profile-')), {
       executablePath,
       headless: true,
       // A sandbox cannot be made by root.
       chromiumSandbox: process.getuid?.() !== 0,
       args: [...FLAGS, ...FLAGS_OF[build]],
-      env: { ...definedOf(process.env), TMPDIR: folder, HOME: folder, XDG_CONFIG_HOME: folder, XDG_CACHE_HOME: folder },
+      env: { ...definedOf(process.env), HOME: folder, XDG_CONFIG_HOME: folder, XDG_CACHE_HOME: folder },
       // The end of this process is `main`'s.
       handleSIGINT: false,
       handleSIGTERM: false,
       handleSIGHUP: false,
     });
     // Behind the library's own listener, which kills the browser.
-    process.on('exit', remove);
-    return {
-      context,
-      close: async () => {
-        await context.close().catch(() => {});
-        process.removeListener('exit', remove);
-        remove();
-      },
-    };
+    process.removeListener('exit', removeFolder);
+    process.on('exit', removeFolder);
+    return context;
   } catch (cause) {
-    remove();
     throw new SetupError(
       `${executablePath} cannot be started: ${reason(cause)}`,
       `check that it runs by hand, or name another with ${CHROMIUM_VARIABLE}`,
       cause,
     );
   }
+}
+
+/** Removes what the browsers of this process made; they have ended. */
+export function removeFolder() {
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+  folder = undefined;
 }
 
 /** Removes the folders of processes that were killed before they could. */

@@ -10,12 +10,15 @@ import { IntegrityError, ModelError, SetupError, UnsupportedError } from '../src
 import { MAX_DATA_FILES } from '../src/core/model/external.mjs';
 import { readGraphFacts } from '../src/core/model/graph.mjs';
 import { modelIdentity } from '../src/core/model/identity.mjs';
-import { DEFAULT_SETTINGS, loadModel } from '../src/node/loader.mjs';
-import { checkPlaces, readModelFiles } from '../src/node/model-files.mjs';
+import { checkPlaces, readModelFiles as readFilesIn } from '../src/core/model/model-files.mjs';
+import { DEFAULT_SETTINGS, FOLDER, loadModel } from '../src/node/loader.mjs';
 import { temporaryFolder, writeModelFolder } from './support/model-folder.mjs';
 import { field, message, metadataEntry, text } from './support/onnx.mjs';
 
 const MODEL_FILE = 'onnx/model_q4.onnx';
+
+/** @type {(path: string, expected?: string) => ReturnType<typeof readFilesIn>} */
+const readModelFiles = (path, expected) => readFilesIn(FOLDER, path, expected);
 
 /** @param {string | Uint8Array} content */
 const hashOf = (content) => createHash('sha256').update(content).digest('hex');
@@ -80,32 +83,32 @@ suite('files of weights', () => {
     assert.deepEqual(rows[0], rows[1]);
   });
 
-  test('other files are refused', (context) => {
+  test('other files are refused', async (context) => {
     const { path, weights } = split(context);
-    const { sha256 } = readModelFiles(path);
+    const { sha256 } = await readModelFiles(path);
     const bytes = readFileSync(weights);
     const changed = Uint8Array.from(bytes, (byte, i) => (i === bytes.length - 1 ? byte ^ 1 : byte));
     for (const content of [changed, bytes.subarray(1), Buffer.alloc(0)]) {
       writeFileSync(weights, content);
-      assert.throws(
+      await assert.rejects(
         () => readModelFiles(path, sha256),
         (error) => error instanceof IntegrityError && error.message.includes(`weights ${hashOf(content)}`),
       );
     }
-    assert.throws(() => readModelFiles(path), ModelError);
+    await assert.rejects(() => readModelFiles(path), ModelError);
     rmSync(weights);
-    assert.throws(() => readModelFiles(path, sha256), SetupError);
+    await assert.rejects(() => readModelFiles(path, sha256), SetupError);
     writeFileSync(weights, bytes);
     // The hash of the ONNX file alone is not enough.
-    assert.throws(() => readModelFiles(path, hashOf(readFileSync(path))), IntegrityError);
-    assert.equal(readModelFiles(path, sha256).sha256, sha256);
+    await assert.rejects(() => readModelFiles(path, hashOf(readFileSync(path))), IntegrityError);
+    assert.equal((await readModelFiles(path, sha256)).sha256, sha256);
   });
 
-  test('a model that is one file has the hash of the file', (context) => {
+  test('a model that is one file has the hash of the file', async (context) => {
     const folder = temporaryFolder(context);
     for (const content of [naming([]), naming([[['location', '/a']]]), Buffer.from('location, but no model')]) {
       writeFileSync(join(folder, 'model.onnx'), content);
-      const files = readModelFiles(join(folder, 'model.onnx'), hashOf(content));
+      const files = await readModelFiles(join(folder, 'model.onnx'), hashOf(content));
       assert.equal(files.data.size, 0);
     }
     assert.equal(modelIdentity('ab', new Map()), 'ab');

@@ -266,7 +266,9 @@ pub struct ConformArguments {
     /// Run only these variants (such as q4); exact and q4f16 unless given, all with --thorough.
     #[arg(long, value_name = "NAME")]
     pub variant: Vec<String>,
-    /// Run only these runners: rust, python, node, rust-rten, or one added by --runner or --emulate.
+    /// Run only these runners: rust, python, node, browser-wasm, browser-webgpu, rust-rten, or one added by --runner or --emulate.
+    /// browser-webgpu runs only where --only or --require names it; all runners then get only the first 40 tokens of 1..1000 and
+    /// the first 40 bytes of an input, unless --tokens or --thorough says otherwise.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub only: Vec<String>,
     /// Fail if one of these runners does not take part; rust, python and node, as far as --only has them, unless given.

@@ -6,7 +6,7 @@ use super::args::ConformArguments;
 use super::output::{Output, write_file};
 use super::progress::{RunnerBars, SetupTalk};
 use super::runners;
-use super::targets::{shortened, standard_settings, targets_of};
+use super::targets::{shortened, shortened_for_webgpu, standard_settings, targets_of};
 use crate::Result;
 use crate::conform::{self, Settings};
 use crate::files::{OutputFile, scratch_folder};
@@ -69,7 +69,11 @@ fn settings(arguments: &ConformArguments, layout: &Layout) -> Result<Settings> {
         },
         ..standard_settings(targets, layout, arguments.thorough)?
     };
-    Ok(if runners::emulated(arguments).is_empty() || arguments.thorough {
+    Ok(if arguments.thorough {
+        settings
+    } else if runners::is_webgpu_chosen(arguments) {
+        shortened_for_webgpu(settings)
+    } else if runners::emulated(arguments).is_empty() {
         settings
     } else {
         shortened(settings)

@@ -13,16 +13,25 @@ use crate::setup::{self, EMULATED_CPUS, EmulatedCpu, Layout, Narrator, Packages}
 use crate::{Error, ErrorCode, Result};
 
 /// The runners that are there without being added.
-const BUILT_IN: [&str; 4] = [OWN_INFERENCE, WITNESS, "python", "node"];
+const BUILT_IN: [&str; 6] = [OWN_INFERENCE, WITNESS, "python", "node", BROWSER_WASM, BROWSER_WEBGPU];
 /// Our own inference in ONNX Runtime, in this process.
 pub const OWN_INFERENCE: &str = "rust";
 /// Our own inference in an engine that shares no code with ONNX Runtime; it runs exact graphs only, in a process of its own: two engines
 /// in one process would hold every model twice.
 pub const WITNESS: &str = "rust-rten";
+/// The JavaScript core in a page of Chromium, with ONNX Runtime in WebAssembly; it takes part wherever a Chromium is found.
+pub const BROWSER_WASM: &str = "browser-wasm";
+/// The same with ONNX Runtime's WebGPU provider, in software where there is no graphics processor, which is very slow: it takes part only
+/// where it is named.
+pub const BROWSER_WEBGPU: &str = "browser-webgpu";
 /// Those that must take part, as far as they are chosen, unless others are named.
 const REQUIRED: [&str; 3] = [OWN_INFERENCE, "python", "node"];
 /// How many times as long as another runner an emulated one is waited for.
 const EMULATED_PATIENCE: u32 = 10;
+/// How many times as long as for another runner one is waited for whose graphics processor may be software.
+const SOFTWARE_PATIENCE: u32 = 10;
+/// The execution provider that the runner on WebGPU is asked for, whatever the others are.
+const WEBGPU: &str = "webgpu";
 
 /// The runners that were asked for, started.
 ///
@@ -97,7 +106,15 @@ pub fn required(arguments: &ConformArguments) -> Vec<String> {
 }
 
 fn is_chosen(arguments: &ConformArguments, name: &str) -> bool {
-    arguments.only.is_empty() || arguments.only.iter().any(|only| only == name)
+    if arguments.only.is_empty() {
+        return name != BROWSER_WEBGPU || arguments.require.iter().any(|required| required == name);
+    }
+    arguments.only.iter().any(|only| only == name)
+}
+
+/// Whether the runner on WebGPU is asked for.
+pub fn is_webgpu_chosen(arguments: &ConformArguments) -> bool {
+    is_chosen(arguments, BROWSER_WEBGPU)
 }
 
 /// Runners that are there without being added, each of which must take part; `flag` is the option that names them.
@@ -164,7 +181,17 @@ fn built_in(name: &str, layout: &Layout, timeouts: Timeouts, narrator: &mut dyn 
     match name {
         WITNESS => start(name, &witness()?, timeouts),
         "python" => start(name, &python(layout, narrator)?, timeouts),
-        "node" => start(name, &node(layout, narrator)?, timeouts),
+        "node" => start(name, &node(layout, &[], narrator)?, timeouts),
+        BROWSER_WASM => start(name, &browser(layout, "wasm", narrator)?, timeouts),
+        BROWSER_WEBGPU => {
+            let command = browser(layout, "webgpu", narrator)?;
+            let patience = Timeouts {
+                request: timeouts.request.saturating_mul(SOFTWARE_PATIENCE),
+                ..timeouts
+            };
+            let runner = ProcessRunner::start(name, &command, patience)?.with_provider(WEBGPU);
+            Ok(Member::Ready(Box::new(runner)))
+        }
         _ => {
             // The library comes with the Python packages, so that both run the same build.
             setup::prepare_python(layout, Packages::Runtime, narrator)?;
@@ -241,13 +268,24 @@ fn python_runner(
 }
 
 /// How the Node runner is started.
-fn node(layout: &Layout, narrator: &mut dyn Narrator) -> Result<CommandSpec> {
-    let script = layout.js_runner().join("bin").join("llmzip.mjs");
+fn node(layout: &Layout, more: &[&str], narrator: &mut dyn Narrator) -> Result<CommandSpec> {
+    let script = layout.js_runner().join("bin").join("llmzip.mjs").display().to_string();
+    let words = [script.as_str(), "runner"];
     Ok(CommandSpec {
         program: setup::prepare_node(layout, narrator)?,
-        args: vec![script.display().to_string(), "runner".to_owned()],
+        args: words.iter().chain(more).map(ToString::to_string).collect(),
         env: vec![no_telemetry()],
     })
+}
+
+/// How the runner in Chromium is started: by Node, which starts the browser.
+fn browser(layout: &Layout, build: &str, narrator: &mut dyn Narrator) -> Result<CommandSpec> {
+    let chromium = setup::find_chromium()?;
+    let mut command = node(layout, &["--browser", build], narrator)?;
+    // The very one that was found.
+    let path = chromium.display().to_string();
+    command.env.push((setup::CHROMIUM_VARIABLE.to_owned(), path));
+    Ok(command)
 }
 
 /// Reads `NAME=COMMAND`; `others` have names already.

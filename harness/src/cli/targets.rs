@@ -34,27 +34,40 @@ const EMULATED_TOKENS: usize = 600;
 /// With an emulated processor among the runners: enough for every kind of input, and for frames with lanes.
 const EMULATED_INPUT_BYTES: usize = 512;
 
+/// With WebGPU in software, where a pass of the embedded model takes about a second.
+const WEBGPU_TOKENS: usize = 40;
+/// With WebGPU in software: a few tokens of each kind of input.
+const WEBGPU_INPUT_BYTES: usize = 40;
+
+/// As much of a run as WebGPU in software can do in minutes; see [`shortened`].
+pub(super) fn shortened_for_webgpu(settings: Settings) -> Settings {
+    shortened_to(
+        settings,
+        WEBGPU_TOKENS,
+        WEBGPU_INPUT_BYTES,
+        "WebGPU, which may be software and slow",
+    )
+}
+
 /// As much of a run as emulated processors can do in minutes. It is the same for all runners, since lanes and windows are cut by the number
 /// of tokens: rows of a longer sequence would have other contexts.
 pub(super) fn shortened(settings: Settings) -> Settings {
-    let long = settings
-        .inputs
-        .iter()
-        .filter(|input| input.bytes.len() > EMULATED_INPUT_BYTES);
+    let why = "emulated processors, which are slow";
+    shortened_to(settings, EMULATED_TOKENS, EMULATED_INPUT_BYTES, why)
+}
+
+fn shortened_to(settings: Settings, tokens: usize, bytes: usize, why: &str) -> Settings {
+    let long = settings.inputs.iter().filter(|input| input.bytes.len() > bytes);
     let names: Vec<&str> = long.map(|input| input.name.as_str()).collect();
-    let tokens = settings.sequence_tokens.unwrap_or(EMULATED_TOKENS);
+    let tokens = settings.sequence_tokens.unwrap_or(tokens);
     let remark = format!(
-        "shortened for emulated processors, which are slow: {} to {tokens} tokens; inputs {} to {EMULATED_INPUT_BYTES} bytes; --thorough leaves them whole",
+        "shortened for {why}: {} to {tokens} tokens; inputs {} to {bytes} bytes; --thorough leaves them whole",
         settings.sequence.name,
         names.join(" and ")
     );
     Settings {
         sequence_tokens: Some(tokens),
-        inputs: settings
-            .inputs
-            .into_iter()
-            .map(|input| input.first(EMULATED_INPUT_BYTES))
-            .collect(),
+        inputs: settings.inputs.into_iter().map(|input| input.first(bytes)).collect(),
         remarks: vec![remark],
         ..settings
     }

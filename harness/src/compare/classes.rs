@@ -9,6 +9,11 @@ use super::stats::{CodedStats, PairStats};
 use crate::runner::protocol::Fingerprint;
 use crate::{Error, ErrorCode, Result};
 
+/// The execution provider on graphics processors, as fingerprints name it.
+const WEBGPU: &str = "webgpu";
+/// The architecture of a runtime in a browser, as fingerprints name it.
+const WASM: &str = "wasm";
+
 /// The type of a graph's activations, by its KV cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -33,17 +38,23 @@ pub enum PairClass {
     OtherPlan,
     /// Same runtime and version, other CPU.
     OtherCpu,
+    /// Native code and WebAssembly.
+    NativeWasm,
+    /// WebGPU on one side, native code or WebAssembly on the other.
+    Webgpu,
     /// Anything else.
     OtherVersion,
 }
 
 impl PairClass {
     /// All classes.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::Exact,
         Self::SameBuild,
         Self::OtherPlan,
         Self::OtherCpu,
+        Self::NativeWasm,
+        Self::Webgpu,
         Self::OtherVersion,
     ];
 
@@ -75,7 +86,16 @@ impl PairClass {
             )
         };
         if build(left) != build(right) {
-            return Self::OtherVersion;
+            let uses_webgpu = |f: &Fingerprint| f.provider.as_deref() == Some(WEBGPU);
+            let is_web = |f: &Fingerprint| f.arch.as_deref() == Some(WASM);
+            if uses_webgpu(left) != uses_webgpu(right) {
+                return Self::Webgpu;
+            }
+            return if is_web(left) == is_web(right) {
+                Self::OtherVersion
+            } else {
+                Self::NativeWasm
+            };
         }
         // A language that cannot tell the CPU's features says nothing about them: an empty list matches any.
         let unknown = left.cpu_features.is_empty() || right.cpu_features.is_empty();

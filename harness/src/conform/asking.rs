@@ -56,6 +56,11 @@ impl<'a> Asking<'a> {
         self.runner.name()
     }
 
+    /// The execution provider that the runner is asked for, where it is not the run's.
+    pub fn provider(&self) -> Option<&str> {
+        self.runner.provider()
+    }
+
     /// Asks; what failed or was skipped is logged and gives nothing.
     pub fn ask<O: Operation>(&mut self, label: &str, params: &O) -> Option<O::Output> {
         if self.log.broken || interrupt::check().is_err() {

@@ -86,7 +86,7 @@ fn load(settings: &Settings, target: &Target, asking: &mut Asking<'_>, collected
         model_sha256: target.model_sha256.clone(),
         tokenizer_sha256: target.tokenizer_sha256.clone(),
         threads: settings.threads,
-        provider: settings.provider.clone(),
+        provider: asking.provider().unwrap_or(&settings.provider).to_owned(),
         graph_optimization: settings.graph_optimization,
     };
     let Some(load) = asking.ask("load", &request) else {

@@ -206,6 +206,8 @@ pub(crate) fn class_name(class: PairClass) -> &'static str {
         PairClass::SameBuild => "same-build",
         PairClass::OtherPlan => "other-plan",
         PairClass::OtherCpu => "other-cpu",
+        PairClass::NativeWasm => "native-wasm",
+        PairClass::Webgpu => "webgpu",
         PairClass::OtherVersion => "other-version",
     }
 }

@@ -40,6 +40,11 @@ pub trait Runner: Send {
     /// request fails alike.
     fn request(&mut self, op: &str, params: Value, on_progress: OnProgress<'_>) -> Result<RawOutcome>;
 
+    /// The execution provider that this runner is asked for, where it is not the run's.
+    fn provider(&self) -> Option<&str> {
+        None
+    }
+
     /// What the runner wrote to stderr of late; empty for one in process.
     fn talk(&self) -> String;
 

@@ -28,6 +28,7 @@ const TICK: Duration = Duration::from_millis(50);
 /// A runner in a process (and process group) of its own.
 pub struct ProcessRunner {
     name: String,
+    provider: Option<&'static str>,
     child: Box<dyn ChildWrapper>,
     requests: Option<SyncSender<Vec<u8>>>,
     replies: Receiver<Heard>,
@@ -79,6 +80,7 @@ impl ProcessRunner {
         });
         Ok(Self {
             name: name.to_owned(),
+            provider: None,
             child,
             requests: Some(requests),
             replies: read_lines(stdout),
@@ -87,6 +89,13 @@ impl ProcessRunner {
             next_id: 1,
             broken: None,
         })
+    }
+
+    /// One that has a single execution provider, which is not the one that others are asked for.
+    #[must_use]
+    pub const fn with_provider(mut self, provider: &'static str) -> Self {
+        self.provider = Some(provider);
+        self
     }
 
     /// How a runner that was told `bye` ended, if it did within the grace period.
@@ -238,6 +247,10 @@ impl ProcessRunner {
 impl Runner for ProcessRunner {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn provider(&self) -> Option<&str> {
+        self.provider
     }
 
     fn request(&mut self, op: &str, params: Value, on_progress: OnProgress<'_>) -> Result<RawOutcome> {

@@ -1,6 +1,7 @@
 //! Owns what must be on the machine before a runner can start: where the project lies, which tools there are, the Python and
-//! Node environments, the ONNX Runtime library and emulated processors. It starts no runner and knows nothing of models.
+//! Node environments, the ONNX Runtime library, Chromium and emulated processors. It starts no runner and knows nothing of models.
 
+mod browser;
 mod emulation;
 mod environment;
 pub mod layout;
@@ -9,6 +10,7 @@ mod node;
 mod python;
 mod tools;
 
+pub use browser::{CHROMIUM_VARIABLE, find as find_chromium};
 pub use emulation::{EMULATED_CPUS, EmulatedCpu, EmulatedPython};
 pub use layout::Layout;
 pub use python::Packages;
@@ -65,8 +67,8 @@ pub struct Finding {
 pub fn examine(layout: &Layout) -> Vec<Finding> {
     let finding = |name, state: Result<String>| Finding {
         name,
-        // Set-up gets uv by itself.
-        is_needed: name != "uv",
+        // Set-up gets uv by itself; without Chromium one runner is left out.
+        is_needed: name != "uv" && name != "chromium",
         state: state.map_err(|error| error.to_string()),
     };
     vec![
@@ -81,5 +83,6 @@ pub fn examine(layout: &Layout) -> Vec<Finding> {
         finding("node", tools::node().map(|tool| tool.describe())),
         finding("npm", tools::npm().map(|tool| tool.describe())),
         finding("node packages", node::examine(layout)),
+        finding("chromium", browser::examine()),
     ]
 }

@@ -146,6 +146,16 @@ export function errorText({ code, message, hint }) {
 }
 
 /**
+ * What was said of a failure.
+ *
+ * @param {unknown} thrown
+ * @returns {string}
+ */
+export function reason(thrown) {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/**
  * Anything that was thrown, as an error of this package.
  *
  * @param {unknown} thrown

@@ -7,8 +7,8 @@
 import { join } from 'node:path';
 import { IntegrityError, UsageError } from '../core/errors.mjs';
 import { findVariant, variantSha256 } from '../core/model/manifest.mjs';
-import { DEFAULT_SETTINGS, loadModel } from './loader.mjs';
-import { readModelFiles } from './model-files.mjs';
+import { readModelFiles } from '../core/model/model-files.mjs';
+import { DEFAULT_SETTINGS, FOLDER, loadModel } from './loader.mjs';
 import { positive } from './options.mjs';
 import { PROVIDERS } from './providers.mjs';
 import { defaultModelDir, recordOf } from './records.mjs';
@@ -70,10 +70,13 @@ export function warnOfSingleLanes({ inspection: { batch_policy: policy } }) {
 export async function loadFor(options, { modelSha256, tokenizerSha256 }) {
   const modelDir = modelDirOf(options);
   const record = recordOf(modelDir);
-  const found = record.variants.map((variant) => ({
-    file: variant.file,
-    hash: variantSha256(record, variant) ?? readModelFiles(join(modelDir, variant.file)).sha256,
-  }));
+  /** @type {{ file: string, hash: string }[]} */
+  const found = [];
+  for (const variant of record.variants) {
+    const { file } = variant;
+    const hash = variantSha256(record, variant) ?? (await readModelFiles(FOLDER, join(modelDir, file))).sha256;
+    found.push({ file, hash });
+  }
   const right = found.find(({ hash }) => hash === modelSha256);
   if (!right) {
     const there = found.map(({ file, hash }) => `${file} ${hash}`).join(', ');

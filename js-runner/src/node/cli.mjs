@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { FRAME_BYTES } from '../core/compressor/encode.mjs';
 import { readInfo } from '../core/container/info.mjs';
 import { UsageError } from '../core/errors.mjs';
+import { Operations } from '../core/runner/operations.mjs';
 import { chooseVariant, loadVariant } from './chosen-model.mjs';
 import { DataStream } from './data-stream.mjs';
 import { readPieces } from './files.mjs';
@@ -15,6 +16,7 @@ import { formatInfo, infoView } from './info.mjs';
 import { formatInspection } from './inspection.mjs';
 import { refuseTerminalInput } from './places.mjs';
 import { findName } from './records.mjs';
+import { NODE_HOST } from './runner/host.mjs';
 import { serve } from './runner/loop.mjs';
 import { beQuiet, report } from './talk.mjs';
 import { runCompress, runDecompress } from './transfer.mjs';
@@ -29,7 +31,7 @@ usage:
   llmzip decompress INPUT [-o OUTPUT] [--rm] [--batch N]
   llmzip info FILE [--json]
   llmzip inspect [--variant NAME] [--json]
-  llmzip runner
+  llmzip runner [--browser wasm|webgpu]
 
 INPUT and FILE may be - for stdin, OUTPUT for stdout.
 
@@ -49,6 +51,7 @@ options:
   --frame-bytes N       plain bytes of a frame (default: ${FRAME_BYTES})
   --no-verify-sha       do not hold the model's files to the manifest beside its folder (default: --verify-sha)
   --json                print JSON
+  --browser BUILD       answer from a page in Chromium, with onnxruntime-web's build wasm or webgpu
   -q, --quiet           say nothing but errors on stderr
   -h, --help            print this
 `;
@@ -71,6 +74,7 @@ const OPTIONS = /** @type {const} */ ({
   'verify-sha': { type: 'boolean' },
   'no-verify-sha': { type: 'boolean' },
   json: { type: 'boolean' },
+  browser: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 });
 
@@ -113,7 +117,7 @@ const COMMANDS = new Map([
     'inspect',
     { options: [...MODEL_OPTIONS, ...VERIFY_OPTIONS, 'variant', 'json'], takesInput: false, run: runInspect },
   ],
-  ['runner', { options: [], takesInput: false, run: (_input, _options, stdout) => serve(process.stdin, stdout) }],
+  ['runner', { options: ['browser'], takesInput: false, run: runRunner }],
 ]);
 
 /**
@@ -182,4 +186,20 @@ async function runInspect(_input, options, stdout) {
     ? JSON.stringify(inspection, null, 2)
     : formatInspection(inspection, record.name, variant.file);
   await stdout.write(new TextEncoder().encode(`${text}\n`));
+}
+
+/** @type {Command['run']} */
+async function runRunner(_input, { browser }, stdout) {
+  if (browser === undefined) return serve(process.stdin, stdout, new Operations(NODE_HOST));
+  if (browser !== 'wasm' && browser !== 'webgpu') {
+    throw new UsageError(`--browser is ${browser}`, 'use wasm or webgpu');
+  }
+  // What only this needs is not there for those who only compress.
+  const { Bridge } = await import('../browser/bridge.mjs');
+  const bridge = new Bridge(browser);
+  try {
+    await serve(process.stdin, stdout, bridge);
+  } finally {
+    await bridge.close();
+  }
 }

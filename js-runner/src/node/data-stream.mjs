@@ -6,7 +6,7 @@
 
 import { fstatSync, readSync, statSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { IoError, SetupError } from '../core/errors.mjs';
+import { IoError, reason, SetupError } from '../core/errors.mjs';
 
 export class DataStream {
   #fd;
@@ -101,16 +101,6 @@ function mayBeRead(fd) {
   } catch {
     return false;
   }
-}
-
-/**
- * What the system said.
- *
- * @param {unknown} error
- * @returns {string}
- */
-export function reason(error) {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /**

@@ -18,8 +18,8 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { IoError, LlmzipError, SetupError, UsageError } from '../core/errors.mjs';
-import { reason, writeAll } from './data-stream.mjs';
+import { IoError, LlmzipError, reason, SetupError, UsageError } from '../core/errors.mjs';
+import { writeAll } from './data-stream.mjs';
 
 export const STDIO = '-';
 const PIECE_BYTES = 2 ** 18;

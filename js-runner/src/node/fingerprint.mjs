@@ -6,24 +6,13 @@
 
 import { readFileSync } from 'node:fs';
 
-/**
- * How a graph is run.
- *
- * @typedef {object} SessionOptions
- * @property {number} threads
- * @property {string} provider
- * @property {string} graphOptimization
- * @property {number | undefined} [batch] the most lanes that are fed at once; all where the graph allows it, unless given
- */
-
-/**
- * The libraries that a session is made with.
- *
- * @typedef {{ runtime: string, tokenizer: string }} Versions
- */
+/** @typedef {import('../core/model/load.mjs').SessionOptions} SessionOptions */
+/** @typedef {import('../core/model/load.mjs').Versions} Versions */
 
 /** @type {Record<string, string>} */
 const SYSTEMS = { darwin: 'macos', win32: 'windows' };
+/** The name of this system. */
+export const SYSTEM = SYSTEMS[process.platform] ?? process.platform;
 const CPU_INFO = '/proc/cpuinfo';
 // Those of which ONNX Runtime's kernels take note.
 const CPU_FEATURES = new Set([
@@ -45,7 +34,7 @@ export function fingerprint(settings, versions) {
     provider: settings?.provider ?? null,
     threads: settings?.threads ?? null,
     graph_optimization: settings?.graphOptimization ?? null,
-    os: SYSTEMS[process.platform] ?? process.platform,
+    os: SYSTEM,
     arch: process.arch,
     cpu_features: cpuFeatures(),
     tokenizer: 'transformers.js',

@@ -7,8 +7,7 @@
 import { fstatSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { isatty } from 'node:tty';
-import { IoError, UsageError } from '../core/errors.mjs';
-import { reason } from './data-stream.mjs';
+import { IoError, reason, UsageError } from '../core/errors.mjs';
 import { kindOf, readPieces, STDIO } from './files.mjs';
 
 const SUFFIX = '.llmzip';

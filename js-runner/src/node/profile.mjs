@@ -9,8 +9,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { UnsupportedError } from '../core/errors.mjs';
-import { reason } from './data-stream.mjs';
+import { reason, UnsupportedError } from '../core/errors.mjs';
 
 /** The profile of one session. */
 export class Profile {

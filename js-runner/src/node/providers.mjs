@@ -6,10 +6,8 @@
  * @module
  */
 
-import { UnsupportedError } from '../core/errors.mjs';
-import { reason } from './data-stream.mjs';
-
-export const CPU = 'cpu';
+import { reason, UnsupportedError } from '../core/errors.mjs';
+import { CPU } from '../core/model/load.mjs';
 
 /**
  * By the name here, on every command line and in the protocol: the name in ONNX Runtime. Which of them there are is the build's, and the

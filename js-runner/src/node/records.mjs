@@ -7,9 +7,8 @@
 import { readdirSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SetupError, UsageError } from '../core/errors.mjs';
+import { reason, SetupError, UsageError } from '../core/errors.mjs';
 import { parseManifest, variantSha256 } from '../core/model/manifest.mjs';
-import { reason } from './data-stream.mjs';
 import { kindOf, readModelFile } from './files.mjs';
 
 /** @typedef {import('../core/model/manifest.mjs').ModelRecord} ModelRecord */

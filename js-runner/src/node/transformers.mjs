@@ -1,18 +1,17 @@
 /**
  * transformers.js: tokenizers and sessions from bytes that are already verified.
  *
- * Owns how the library is pointed at these bytes: its cache answers with them and with nothing else, and it never looks for a file
- * itself, here or elsewhere. What the bytes must be is `loader`'s.
+ * Owns the library's import and its sessions in onnxruntime-node; how it is pointed at the bytes is `core/model/verified-files`', what they
+ * must be is the loader's.
  *
  * @module
  */
 
 import { posix } from 'node:path';
-import { SetupError } from '../core/errors.mjs';
+import { reason, SetupError } from '../core/errors.mjs';
 import { tensorInfo } from '../core/model/signature.mjs';
-import { reason } from './data-stream.mjs';
+import { NAME, openVerifiedTokenizer, toBytes, withFiles } from '../core/model/verified-files.mjs';
 
-/** @typedef {import('../core/model/graph.mjs').TensorInfo} TensorInfo */
 /** @typedef {import('../core/model/tokenizer.mjs').PreTrainedTokenizer} PreTrainedTokenizer */
 /** @typedef {import('./fingerprint.mjs').SessionOptions} SessionOptions */
 /** @typedef {import('./profile.mjs').Profile} Profile */
@@ -21,30 +20,20 @@ import { reason } from './data-stream.mjs';
 /** @typedef {typeof import('@huggingface/transformers')} Library */
 
 /**
- * A session, what its graph declares, and its end. `endProfile` gives how many nodes each provider ran since the session was made, by
+ * A session in onnxruntime-node. `endProfile` gives how many nodes each provider ran since the session was made, by
  * the provider's name in ONNX Runtime; it is for sessions with a profile, and can be asked once.
  *
- * @typedef {import('../core/model/session.mjs').Session & { inputs: TensorInfo[], outputs: TensorInfo[],
- *   endProfile: () => Map<string, number>, dispose: () => Promise<void> }} OpenSession
+ * @typedef {import('../core/model/load.mjs').OpenSession & { endProfile: () => Map<string, number> }} OpenSession
  */
 
 const LOG_ERRORS_ONLY = 3;
-// The name under which transformers.js asks for the files of the one model that it is loading.
-const FOLDER = '/verified/';
-const NAME = 'model';
 
 /**
  * @param {unknown} tokenizerJson a parsed tokenizer.json
  * @returns {Promise<PreTrainedTokenizer>}
  */
 export async function openTokenizer(tokenizerJson) {
-  const library = await importLibrary();
-  const files = {
-    'tokenizer.json': toBytes(tokenizerJson),
-    // The hashed file decides alone, not a second one beside it.
-    'tokenizer_config.json': toBytes({ tokenizer_class: 'PreTrainedTokenizer' }),
-  };
-  return withFiles(library, files, () => library.AutoTokenizer.from_pretrained(NAME));
+  return openVerifiedTokenizer(await importLibrary(), tokenizerJson);
 }
 
 /**
@@ -127,40 +116,6 @@ async function importLibrary() {
 }
 
 /**
- * Does a piece of work while transformers.js finds these files, and nothing else. They are not kept afterwards.
- *
- * @template T
- * @param {Library} library
- * @param {Record<string, Uint8Array>} files
- * @param {() => Promise<T>} work
- * @returns {Promise<T>}
- */
-async function withFiles({ env, LogLevel }, files, work) {
-  env.logLevel = LogLevel.ERROR;
-  env.allowRemoteModels = false;
-  env.localModelPath = FOLDER;
-  // What would be the address of a file is its local path too, so that the cache is asked by one name only.
-  env.remoteHost = FOLDER;
-  env.remotePathTemplate = '{model}';
-  env.useFS = false;
-  env.useFSCache = false;
-  env.useBrowserCache = false;
-  env.useCustomCache = true;
-  env.customCache = {
-    match: async (request) => {
-      const bytes = files[String(request).slice(`${FOLDER}${NAME}/`.length)];
-      return bytes && new Response(/** @type {Uint8Array<ArrayBuffer>} */ (bytes));
-    },
-    put: async () => {},
-  };
-  try {
-    return await work();
-  } finally {
-    env.customCache = { match: async () => undefined, put: async () => {} };
-  }
-}
-
-/**
  * onnxruntime-node takes 16-bit floats as their bits only, also where JavaScript has an array for them.
  *
  * @param {Feeds} feeds
@@ -174,9 +129,4 @@ function withFloat16Bits(feeds) {
     Object.assign(tensor, { cpuData: new Uint16Array(buffer, byteOffset, length) });
   }
   return feeds;
-}
-
-/** @param {unknown} value */
-function toBytes(value) {
-  return new TextEncoder().encode(JSON.stringify(value));
 }

@@ -52,9 +52,9 @@ export class Runner {
   #ended = false;
   stderr = '';
 
-  /** @param {{ env?: NodeJS.ProcessEnv }} [options] */
-  constructor({ env } = {}) {
-    this.child = spawn(process.execPath, [BIN, 'runner'], { env: { ...process.env, ...env } });
+  /** @param {{ env?: NodeJS.ProcessEnv, args?: string[] }} [options] */
+  constructor({ env, args = [] } = {}) {
+    this.child = spawn(process.execPath, [BIN, 'runner', ...args], { env: { ...process.env, ...env } });
     running.add(this.child);
     this.child.stderr.setEncoding('utf8').on('data', (text) => {
       this.stderr += text;
@@ -159,7 +159,7 @@ export class Runner {
  * A runner that is ended after the test.
  *
  * @param {import('node:test').TestContext} context
- * @param {{ env?: NodeJS.ProcessEnv }} [options]
+ * @param {{ env?: NodeJS.ProcessEnv, args?: string[] }} [options]
  */
 export function startRunner(context, options) {
   const runner = new Runner(options);

@@ -8,10 +8,11 @@
 import { asLlmzipError, UsageError } from '../../core/errors.mjs';
 import { parseLine } from './line-json.mjs';
 import { readLines } from './lines.mjs';
-import { Operations } from './operations.mjs';
 
 /** @typedef {import('../data-stream.mjs').DataStream} DataStream */
 /** @typedef {{ id: number, op: string, params: unknown }} Request */
+/** @typedef {import('../../core/compressor/progress.mjs').Progress} Progress */
+/** @typedef {{ run: (op: string, params: unknown, progress: Progress) => Promise<object> }} Answerer gives results, or throws an `LlmzipError` */
 
 // Without the end of the line.
 const MAX_LINE = 2 ** 26;
@@ -25,11 +26,11 @@ const FORM_HINT = 'send one JSON object a line: {"id": 1, "op": "hello", "params
  *
  * @param {AsyncIterable<Uint8Array>} requests
  * @param {DataStream} replies
+ * @param {Answerer} operations
  * @returns {Promise<void>}
  * @throws {import('../../core/errors.mjs').IoError} nobody reads the replies
  */
-export async function serve(requests, replies) {
-  const operations = new Operations();
+export async function serve(requests, replies, operations) {
   for await (const line of readLines(requests, MAX_LINE)) {
     const sender = new Sender(replies);
     try {

@@ -4,14 +4,14 @@
  * @module
  */
 
-import { isAbsolute } from 'node:path';
-import { UsageError } from '../../core/errors.mjs';
+import { UsageError } from '../errors.mjs';
 
 const HINT = 'see PROTOCOL.md for the parameters of each operation';
 
 /** A JSON object whose members must all be asked for. Throws a `UsageError` for one that is missing or of another type. */
 export class Parameters {
   #op;
+  #isAbsolute;
   /** @type {Map<string, unknown>} */
   #members;
   /** @type {Set<string>} */
@@ -20,12 +20,14 @@ export class Parameters {
   /**
    * @param {string} op
    * @param {unknown} members
+   * @param {(path: string) => boolean} isAbsolute whether a path is, on the system whose files are meant
    */
-  constructor(op, members) {
+  constructor(op, members, isAbsolute) {
     if (typeof members !== 'object' || members === null || Array.isArray(members)) {
       throw new UsageError(`${op}: the parameters are not an object`, HINT);
     }
     this.#op = op;
+    this.#isAbsolute = isAbsolute;
     this.#members = new Map(Object.entries(members));
   }
 
@@ -81,7 +83,7 @@ export class Parameters {
    */
   path(name) {
     const path = this.text(name);
-    if (!isAbsolute(path) || path.includes('\0')) throw this.#wrong(name, 'an absolute path');
+    if (!this.#isAbsolute(path) || path.includes('\0')) throw this.#wrong(name, 'an absolute path');
     return path;
   }
 
@@ -116,7 +118,7 @@ export class Parameters {
    * @returns {Parameters}
    */
   object(name) {
-    return new Parameters(`${this.#op}: ${name}`, this.#get(name));
+    return new Parameters(`${this.#op}: ${name}`, this.#get(name), this.#isAbsolute);
   }
 
   /** Throws when a member is there that nobody asked for. */

@@ -1,34 +1,56 @@
 /**
  * What a runner does (PROTOCOL.md, operations). Owns the mapping of params to the library and of its answers to results; knows
- * nothing of lines and streams: that is `loop`'s.
+ * nothing of lines and streams, and reaches files through its host alone.
  *
  * @module
  */
 
-import { decompress } from '../../core/compressor/decode.mjs';
-import { compress } from '../../core/compressor/encode.mjs';
-import { parseEps } from '../../core/container/eps.mjs';
-import { MAX_FRAME_BYTES, MAX_VOCAB_SIZE } from '../../core/container/layout.mjs';
-import { UnsupportedError, UsageError } from '../../core/errors.mjs';
-import { writeLogProbs } from '../../core/logprobs.mjs';
-import { MAX_LANES, MAX_WINDOW } from '../../core/model/context.mjs';
-import { checkIds } from '../../core/model/tokenizer.mjs';
-import { readPieces, withOutputFiles } from '../files.mjs';
-import { fingerprint } from '../fingerprint.mjs';
-import { loadModel } from '../loader.mjs';
+import { decompress } from '../compressor/decode.mjs';
+import { compress } from '../compressor/encode.mjs';
+import { parseEps } from '../container/eps.mjs';
+import { MAX_FRAME_BYTES, MAX_VOCAB_SIZE } from '../container/layout.mjs';
+import { UnsupportedError, UsageError } from '../errors.mjs';
+import { writeLogProbs } from '../logprobs.mjs';
+import { MAX_LANES, MAX_WINDOW } from '../model/context.mjs';
+import { checkIds } from '../model/tokenizer.mjs';
 import { Parameters } from './parameters.mjs';
 
-/** @typedef {import('../../core/compressor/progress.mjs').Progress} Progress */
-/** @typedef {import('../../core/model/context.mjs').ContextPolicy} ContextPolicy */
-/** @typedef {import('../loader.mjs').LoadedModel} LoadedModel */
+/** @typedef {import('../compressor/progress.mjs').Pieces} Pieces */
+/** @typedef {import('../compressor/progress.mjs').Progress} Progress */
+/** @typedef {import('../model/context.mjs').ContextPolicy} ContextPolicy */
+/** @typedef {import('../model/load.mjs').ExpectedHashes} ExpectedHashes */
+/** @typedef {import('../model/load.mjs').LoadedModel} LoadedModel */
+/** @typedef {import('../model/load.mjs').SessionOptions} SessionOptions */
+/** @typedef {import('../model/load.mjs').Versions} Versions */
 /** @typedef {(params: Parameters, progress: Progress) => object | Promise<object>} Operation */
 
+/**
+ * An output file of a request.
+ *
+ * @typedef {object} Output
+ * @property {(bytes: Uint8Array) => void | Promise<void>} write behind what was written before
+ * @property {(bytes: Uint8Array, offset: number) => void | Promise<void>} writeAt `offset` from the start of the file
+ */
+
+/**
+ * Where a runner runs: its name, its files, and what computes there. Output files take their names when the work succeeds, and none is left
+ * when it fails.
+ *
+ * @typedef {object} RunnerHost
+ * @property {string} name
+ * @property {(path: string) => boolean} isAbsolute
+ * @property {(settings?: SessionOptions, versions?: Versions) => object} fingerprint
+ * @property {(modelDir: string, modelFile: string, settings: SessionOptions, expected: ExpectedHashes) => Promise<LoadedModel>} loadModel
+ * @property {(path: string) => Pieces} readPieces
+ * @property {<T>(paths: string[], work: (files: Output[]) => Promise<T>) => Promise<T>} withOutputFiles
+ */
+
 const PROTOCOL = 1;
-const NAME = 'node';
 const MAX_THREADS = 1024;
 
 /** The operations, and the model that is loaded. */
 export class Operations {
+  #host;
   /** @type {LoadedModel | undefined} */
   #model;
   /** @type {Map<string, Operation>} */
@@ -46,6 +68,11 @@ export class Operations {
     }),
   );
 
+  /** @param {RunnerHost} host */
+  constructor(host) {
+    this.#host = host;
+  }
+
   /**
    * Answers one request.
    *
@@ -53,7 +80,7 @@ export class Operations {
    * @param {unknown} params
    * @param {Progress} progress
    * @returns {Promise<object>} the result
-   * @throws {import('../../core/errors.mjs').LlmzipError}
+   * @throws {import('../errors.mjs').LlmzipError}
    */
   async run(op, params, progress) {
     const operation = this.#operations.get(op);
@@ -63,7 +90,7 @@ export class Operations {
         `use one of ${[...this.#operations.keys()].join(', ')}`,
       );
     }
-    return operation(new Parameters(op, params), progress);
+    return operation(new Parameters(op, params, this.#host.isAbsolute), progress);
   }
 
   /** @param {Parameters} params */
@@ -73,24 +100,17 @@ export class Operations {
     if (protocol !== PROTOCOL) {
       throw new UsageError(`protocol ${protocol} is not known`, `this runner speaks protocol ${PROTOCOL}`);
     }
-    return { protocol: PROTOCOL, name: NAME, ops: [...this.#operations.keys()], fingerprint: fingerprint() };
+    const { name, fingerprint } = this.#host;
+    return { protocol: PROTOCOL, name, ops: [...this.#operations.keys()], fingerprint: fingerprint() };
   }
 
   /** @param {Parameters} params */
   async #load(params) {
-    const modelDir = params.path('model_dir');
-    const modelFile = params.text('model_file');
-    const expected = { model: params.sha256('model_sha256'), tokenizer: params.sha256('tokenizer_sha256') };
-    const settings = {
-      threads: params.integer('threads', 1, MAX_THREADS),
-      provider: params.text('provider'),
-      graphOptimization: params.text('graph_optimization'),
-    };
-    params.checkAllAsked();
+    const { modelDir, modelFile, settings, expected } = loadOf(params);
     // A failed load leaves no model behind that a later request could be answered with.
     await this.#model?.dispose();
     this.#model = undefined;
-    const model = await loadModel(modelDir, modelFile, settings, expected);
+    const model = await this.#host.loadModel(modelDir, modelFile, settings, expected);
     this.#model = model;
     return {
       model_sha256: model.modelSha256,
@@ -98,7 +118,7 @@ export class Operations {
       vocab_size: model.source.vocabSize,
       tokenizer_size: model.tokenizer.size,
       logits_type: model.source.logitsType,
-      fingerprint: fingerprint(model.settings, model.versions),
+      fingerprint: this.#host.fingerprint(model.settings, model.versions),
     };
   }
 
@@ -144,9 +164,9 @@ export class Operations {
     params.checkAllAsked();
     // Before they are narrowed to 32 bits.
     checkIds(ids, source.vocabSize);
-    await withOutputFiles(paths, true, (files) => {
+    await this.#host.withOutputFiles(paths, (files) => {
       const [logits, coded, rows] = files.map((file) => {
-        /** @type {import('../../core/logprobs.mjs').WriteAt} */
+        /** @type {import('../logprobs.mjs').WriteAt} */
         const writeAt = async (bytes, offset) => file.writeAt(bytes, offset);
         return writeAt;
       });
@@ -170,8 +190,8 @@ export class Operations {
     const input = params.path('input_file');
     const output = params.path('output_file');
     params.checkAllAsked();
-    return withOutputFiles([output], true, ([file]) =>
-      compress(readPieces(input), (bytes) => file.write(bytes), model, settings, progress),
+    return this.#host.withOutputFiles([output], ([file]) =>
+      compress(this.#host.readPieces(input), (bytes) => file.write(bytes), model, settings, progress),
     );
   }
 
@@ -184,8 +204,8 @@ export class Operations {
     const input = params.path('input_file');
     const output = params.path('output_file');
     params.checkAllAsked();
-    return withOutputFiles([output], true, ([file]) =>
-      decompress(readPieces(input), (bytes) => file.write(bytes), model, progress),
+    return this.#host.withOutputFiles([output], ([file]) =>
+      decompress(this.#host.readPieces(input), (bytes) => file.write(bytes), model, progress),
     );
   }
 
@@ -199,6 +219,27 @@ export class Operations {
     if (!this.#model) throw new UsageError('no model is loaded', 'send load first, and look at its answer');
     return this.#model;
   }
+}
+
+/**
+ * What `load` asks for.
+ *
+ * @param {Parameters} params
+ * @throws {UsageError}
+ */
+export function loadOf(params) {
+  const asked = {
+    modelDir: params.path('model_dir'),
+    modelFile: params.text('model_file'),
+    expected: { model: params.sha256('model_sha256'), tokenizer: params.sha256('tokenizer_sha256') },
+    settings: {
+      threads: params.integer('threads', 1, MAX_THREADS),
+      provider: params.text('provider'),
+      graphOptimization: params.text('graph_optimization'),
+    },
+  };
+  params.checkAllAsked();
+  return asked;
 }
 
 /**

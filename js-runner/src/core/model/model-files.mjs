@@ -6,30 +6,47 @@
  * @module
  */
 
-import { dirname, join } from 'node:path';
-import { ModelError, UnsupportedError } from '../core/errors.mjs';
-import { METADATA_KEY } from '../core/model/exactness.mjs';
-import { readGraphFacts } from '../core/model/graph.mjs';
-import { modelIdentity } from '../core/model/identity.mjs';
-import { checkSha256 } from '../core/model/provenance.mjs';
-import { fileSha256, readModelFile } from './files.mjs';
+import { ModelError, UnsupportedError } from '../errors.mjs';
+import { METADATA_KEY } from './exactness.mjs';
+import { readGraphFacts } from './graph.mjs';
+import { modelIdentity } from './identity.mjs';
+import { checkSha256 } from './provenance.mjs';
+
+/**
+ * How the files of a model are reached. `readModelFile` throws a `SetupError` where there is no such file, an `IoError` where it cannot be
+ * read; `sha256` is the system's own code, since a model is large; `beside` gives the path of another file in the same folder.
+ *
+ * @typedef {object} ModelFolder
+ * @property {(path: string) => Uint8Array | Promise<Uint8Array>} readModelFile
+ * @property {(bytes: Uint8Array) => string | Promise<string>} sha256
+ * @property {(path: string, name: string) => string} beside
+ * @property {(folder: string, name: string) => string} join
+ */
 
 /** @typedef {{ path: string, onnx: Uint8Array, data: Map<string, Uint8Array>, sha256: string }} ModelFiles */
 
 /**
  * Reads an ONNX file and every file that it names.
  *
+ * @param {ModelFolder} folder
  * @param {string} path
  * @param {string} [expected] the SHA-256 that they must have
- * @returns {ModelFiles}
- * @throws {import('../core/errors.mjs').LlmzipError} setup, io, integrity; model where a weight lies behind the end of its file
+ * @returns {Promise<ModelFiles>}
+ * @throws {import('../errors.mjs').LlmzipError} setup, io, integrity; model where a weight lies behind the end of its file
  */
-export function readModelFiles(path, expected) {
-  const onnx = readModelFile(path);
-  const onnxSha256 = fileSha256(onnx);
+export async function readModelFiles(folder, path, expected) {
+  const onnx = await folder.readModelFile(path);
+  const onnxSha256 = await folder.sha256(onnx);
   const ends = Object.entries(dataFilesOf(onnx));
-  const data = new Map(ends.map(([name]) => [name, readModelFile(join(dirname(path), name))]));
-  const hashes = new Map(Array.from(data, ([name, bytes]) => [name, fileSha256(bytes)]));
+  /** @type {Map<string, Uint8Array>} */
+  const data = new Map();
+  /** @type {Map<string, string>} */
+  const hashes = new Map();
+  for (const [name] of ends) {
+    const bytes = await folder.readModelFile(folder.beside(path, name));
+    data.set(name, bytes);
+    hashes.set(name, await folder.sha256(bytes));
+  }
   const sha256 = modelIdentity(onnxSha256, hashes);
   if (expected !== undefined) {
     const covered = Array.from(hashes, ([name, hash]) => `, ${name} ${hash}`).join('');
@@ -50,7 +67,7 @@ export function readModelFiles(path, expected) {
 /**
  * Holds what a graph says of its weights' places to what a runner takes.
  *
- * @param {import('../core/model/graph.mjs').GraphFacts} facts
+ * @param {import('./graph.mjs').GraphFacts} facts
  * @throws {UnsupportedError} weights lie where no runner looks, or in other files although the graph says that it is exact
  */
 export function checkPlaces({ dataFiles, hiddenData, metadata }) {

@@ -1,0 +1,120 @@
+/**
+ * A server for one page on this machine: nobody else is answered.
+ *
+ * Owns addresses, headers, and the limits of what is read; what an address means is its handler's.
+ *
+ * @module
+ */
+
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import { asLlmzipError } from '../core/errors.mjs';
+
+/** @typedef {import('node:http').IncomingMessage} IncomingMessage */
+/** @typedef {import('node:http').ServerResponse} ServerResponse */
+/** @typedef {{ request: IncomingMessage, response: ServerResponse, query: URLSearchParams }} Call */
+/** @typedef {(call: Call) => void | Promise<void>} Handler */
+
+const HOST = '127.0.0.1';
+const HEADERS = {
+  // Together they make the page cross-origin isolated, which threads of WebAssembly need.
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Cache-Control': 'no-store',
+};
+
+export class LoopbackServer {
+  #server;
+  #prefix = `/${randomBytes(16).toString('hex')}/`;
+  #host = '';
+
+  /** @param {Readonly<Record<string, Handler>>} handlers by method and the path behind the secret one, such as `GET worker.js` */
+  constructor(handlers) {
+    this.#server = createServer((request, response) => {
+      this.#answer(handlers, request, response).catch(() => response.destroy());
+    });
+    // A request that waits for work waits as long as there is none.
+    this.#server.requestTimeout = 0;
+  }
+
+  /** @returns {Promise<void>} */
+  start() {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen(0, HOST, () => {
+        this.#host = `${HOST}:${/** @type {import('node:net').AddressInfo} */ (this.#server.address()).port}`;
+        resolve();
+      });
+    });
+  }
+
+  /** The page's address, which nobody can guess. */
+  get url() {
+    return `http://${this.#host}${this.#prefix}`;
+  }
+
+  close() {
+    this.#server.close();
+    this.#server.closeAllConnections();
+  }
+
+  /**
+   * @param {Readonly<Record<string, Handler>>} handlers
+   * @param {IncomingMessage} request
+   * @param {ServerResponse} response
+   */
+  async #answer(handlers, request, response) {
+    for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://page');
+    // Another name for this address is another site, which must not get in by it.
+    const isOurs = request.headers.host === this.#host && pathname.startsWith(this.#prefix);
+    const name = `${request.method} ${pathname.slice(this.#prefix.length)}`;
+    if (!isOurs || !Object.hasOwn(handlers, name)) {
+      response.writeHead(404).end();
+      return;
+    }
+    try {
+      await handlers[name]({ request, response, query: searchParams });
+    } catch (thrown) {
+      if (response.headersSent) {
+        response.destroy();
+        return;
+      }
+      const { code, message, hint } = asLlmzipError(thrown);
+      sendJson(response, { code, message, hint }, 422);
+    }
+  }
+}
+
+/**
+ * @param {ServerResponse} response
+ * @param {unknown} value
+ * @param {number} [status]
+ */
+export function sendJson(response, value, status = 200) {
+  response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(value));
+}
+
+/**
+ * What a page sent.
+ *
+ * @param {IncomingMessage} request
+ * @param {number} most bytes
+ * @returns {Promise<Buffer>}
+ */
+export async function bodyOf(request, most) {
+  /** @type {Buffer[]} */
+  const pieces = [];
+  let length = 0;
+  for await (const piece of request) {
+    length += piece.length;
+    if (length > most) throw new Error(`the page sent more than ${most} bytes at once`);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
+}

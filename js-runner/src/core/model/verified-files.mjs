@@ -1,0 +1,70 @@
+/**
+ * transformers.js on bytes that are already verified: its cache answers with them and with nothing else, and it never looks for a file
+ * itself, here or elsewhere.
+ *
+ * Owns how the library is pointed at these bytes; the library is given, and what the bytes must be is `load`'s.
+ *
+ * @module
+ */
+
+/** @typedef {import('./tokenizer.mjs').PreTrainedTokenizer} PreTrainedTokenizer */
+/** @typedef {Pick<typeof import('@huggingface/transformers'), 'env' | 'LogLevel' | 'AutoTokenizer'>} Library */
+
+// The name under which transformers.js asks for the files of the one model that it is loading.
+const FOLDER = '/verified/';
+export const NAME = 'model';
+
+/**
+ * @param {Library} library
+ * @param {unknown} tokenizerJson a parsed tokenizer.json
+ * @returns {Promise<PreTrainedTokenizer>}
+ */
+export async function openVerifiedTokenizer(library, tokenizerJson) {
+  const files = {
+    'tokenizer.json': toBytes(tokenizerJson),
+    // The hashed file decides alone, not a second one beside it.
+    'tokenizer_config.json': toBytes({ tokenizer_class: 'PreTrainedTokenizer' }),
+  };
+  return withFiles(library, files, () => library.AutoTokenizer.from_pretrained(NAME));
+}
+
+/**
+ * Does a piece of work while transformers.js finds these files, and nothing else. They are not kept afterwards.
+ *
+ * @template T
+ * @param {Pick<Library, 'env' | 'LogLevel'>} library
+ * @param {Record<string, Uint8Array>} files
+ * @param {() => Promise<T>} work
+ * @returns {Promise<T>}
+ */
+export async function withFiles({ env, LogLevel }, files, work) {
+  env.logLevel = LogLevel.ERROR;
+  env.allowRemoteModels = false;
+  // In browsers it is not so unless said.
+  env.allowLocalModels = true;
+  env.localModelPath = FOLDER;
+  // What would be the address of a file is its local path too, so that the cache is asked by one name only.
+  env.remoteHost = FOLDER;
+  env.remotePathTemplate = '{model}';
+  env.useFS = false;
+  env.useFSCache = false;
+  env.useBrowserCache = false;
+  env.useCustomCache = true;
+  env.customCache = {
+    match: async (request) => {
+      const bytes = files[String(request).slice(`${FOLDER}${NAME}/`.length)];
+      return bytes && new Response(/** @type {Uint8Array<ArrayBuffer>} */ (bytes));
+    },
+    put: async () => {},
+  };
+  try {
+    return await work();
+  } finally {
+    env.customCache = { match: async () => undefined, put: async () => {} };
+  }
+}
+
+/** @param {unknown} value */
+export function toBytes(value) {
+  return new TextEncoder().encode(JSON.stringify(value));
+}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "target" / "gate"
-LLMZIP = ("cargo", "run", "--quiet", "--release", "--")
+LLMZIP = ("cargo", "run", "--quiet", "--")
 EMULATED = ("haswell", "nehalem")
 EMULATOR = "qemu-x86_64"
 

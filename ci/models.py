@@ -19,7 +19,7 @@ from exporters import NOT_THERE, left_out, prepare
 ROOT = Path(__file__).resolve().parent.parent
 PY_RUNNER = ROOT / "py-runner"
 MAKER = PY_RUNNER / "tests" / "quantize" / "random_checkpoints.py"
-LLMZIP = ("cargo", "run", "--quiet", "--release", "--")
+LLMZIP = ("cargo", "run", "--quiet", "--")
 FAMILIES = ("llama", "qwen3", "mistral", "gemma", "phi", "gpt2")
 RUNNERS = "rust,python,node"
 

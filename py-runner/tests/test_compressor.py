@@ -351,8 +351,8 @@ def test_the_tiny_model_brings_everything_back(tiny: LanguageModel, lanes: int) 
 
 
 def test_overhead_over_the_entropy_of_the_tiny_model(tiny: LanguageModel) -> None:
-    """At most +0.2 % at 1e-5, +0.4 % at 5e-5 and +1.1 % at 2e-4 on 10,000 tokens of generated text, beside the last byte of the stream; of an
-    exact model at most +0.03 % at 0.
+    """At most +0.2 % at 1e-5, +0.4 % at 5e-5 and +1.1 % at 2e-4 on 10,000 tokens of generated text, beside the last byte of the stream;
+    of an exact model at most +0.03 % at 0.
     """
     text = (TINY / "samples" / "mixed-100k.txt").read_text(encoding="utf-8")
     ids = np.array(tiny.tokenizer.encode(text)[:10_000])

@@ -1,10 +1,11 @@
-"""The gate: a thorough conformance run, a short one with emulated processors, and the goldens held to this machine.
+"""The gate: a thorough conformance run with a browser, a short one with emulated processors, and the goldens held to this machine.
 
 Owns which runs are the gate and where their reports go, for a CI system to keep. Standard library only.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,8 @@ REPORTS = ROOT / "target" / "gate"
 LLMZIP = ("cargo", "run", "--quiet", "--")
 EMULATED = ("haswell", "nehalem")
 EMULATOR = "qemu-x86_64"
+CHROMIUM_VARIABLE = "LLMZIP_CHROMIUM"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
 def conform(folder: Path, *arguments: str) -> int:
@@ -24,6 +27,14 @@ def conform(folder: Path, *arguments: str) -> int:
     for flag, name in (("--report", "report.json"), ("--junit", "junit.xml"), ("--markdown", "summary.md")):
         command += [flag, str(folder / name)]
     return subprocess.run([*command, *arguments], cwd=ROOT, check=False).returncode
+
+
+def with_browser() -> list[str]:
+    """The arguments that make the runner in Chromium required; none where there is no Chromium."""
+    if not os.environ.get(CHROMIUM_VARIABLE) and not any(map(shutil.which, CHROMIUM)):
+        print("gate: the browser is left out: Chromium is not on the PATH; apt-get install chromium gets it on Debian")
+        return []
+    return ["--require", "rust,python,node,browser-wasm"]
 
 
 def emulated() -> int:
@@ -49,7 +60,7 @@ def golden_check() -> int:
 def main() -> int:
     """Run all, even where one fails; arguments are passed on to the thorough `conform`. Gives the first code that is not 0."""
     codes = {
-        "conform": conform(REPORTS, "--thorough", *sys.argv[1:]),
+        "conform": conform(REPORTS, "--thorough", *with_browser(), *sys.argv[1:]),
         "conform, emulated": emulated(),
         "golden check": golden_check(),
     }

@@ -35,6 +35,21 @@ fn classes_follow_from_fingerprints() {
         },
         PairClass::OtherCpu,
     );
+    let web = |provider: &str| Fingerprint {
+        runtime: Some("onnxruntime-web".into()),
+        arch: Some("wasm".into()),
+        provider: Some(provider.into()),
+        ..fingerprint("1.31.0", &[])
+    };
+    check(&base, &web("cpu"), PairClass::NativeWasm);
+    check(&base, &web("webgpu"), PairClass::Webgpu);
+    check(&web("cpu"), &web("webgpu"), PairClass::Webgpu);
+    check(&web("cpu"), &web("cpu"), PairClass::SameBuild);
+    let newer = Fingerprint {
+        runtime_version: Some("1.32.0".into()),
+        ..web("cpu")
+    };
+    check(&web("cpu"), &newer, PairClass::OtherVersion);
 }
 
 fn verdict(stats: PairStats) -> PairVerdict {
@@ -166,7 +181,7 @@ fn the_default_eps_of_float32_variants_covers_what_other_machines_may_differ_by(
     assert_eq!(float32.len(), 2, "q4 of each model");
     for variant in float32 {
         let eps: f64 = variant["eps"].as_str().unwrap().parse().unwrap();
-        for name in [PairClass::OtherCpu, PairClass::OtherVersion] {
+        for name in [PairClass::OtherCpu, PairClass::NativeWasm, PairClass::OtherVersion] {
             let limit = classes.tolerance(name, Activations::Float32);
             assert!(eps >= limit, "a container of eps {eps}, where {name:?} allows {limit}");
         }

@@ -8,7 +8,30 @@
  */
 
 /** @typedef {import('./tokenizer.mjs').PreTrainedTokenizer} PreTrainedTokenizer */
-/** @typedef {Pick<typeof import('@huggingface/transformers'), 'env' | 'LogLevel' | 'AutoTokenizer'>} Library */
+
+/**
+ * What is used of transformers.js, which is the caller's to import.
+ *
+ * @typedef {object} Library
+ * @property {Environment} env
+ * @property {{ ERROR: number }} LogLevel
+ * @property {{ from_pretrained: (name: string) => Promise<any> }} AutoTokenizer
+ */
+
+/**
+ * @typedef {object} Environment
+ * @property {number} logLevel
+ * @property {boolean} allowRemoteModels
+ * @property {boolean} allowLocalModels
+ * @property {string} localModelPath
+ * @property {string} remoteHost
+ * @property {string} remotePathTemplate
+ * @property {boolean} useFS
+ * @property {boolean} useFSCache
+ * @property {boolean} useBrowserCache
+ * @property {boolean} useCustomCache
+ * @property {any} customCache
+ */
 
 // The name under which transformers.js asks for the files of the one model that it is loading.
 const FOLDER = '/verified/';
@@ -51,7 +74,7 @@ export async function withFiles({ env, LogLevel }, files, work) {
   env.useBrowserCache = false;
   env.useCustomCache = true;
   env.customCache = {
-    match: async (request) => {
+    match: async (/** @type {unknown} */ request) => {
       const bytes = files[String(request).slice(`${FOLDER}${NAME}/`.length)];
       return bytes && new Response(/** @type {Uint8Array<ArrayBuffer>} */ (bytes));
     },

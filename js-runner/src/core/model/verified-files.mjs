@@ -8,7 +8,15 @@
  */
 
 /** @typedef {import('./tokenizer.mjs').PreTrainedTokenizer} PreTrainedTokenizer */
-/** @typedef {Pick<typeof import('@huggingface/transformers'), 'env' | 'LogLevel' | 'AutoTokenizer'>} Library */
+
+/**
+ * What is used of transformers.js, which the core does not import, not even for its types.
+ *
+ * @typedef {object} Library
+ * @property {any} env its settings
+ * @property {{ ERROR: number }} LogLevel
+ * @property {{ from_pretrained: (name: string) => Promise<PreTrainedTokenizer> }} AutoTokenizer
+ */
 
 // The name under which transformers.js asks for the files of the one model that it is loading.
 const FOLDER = '/verified/';
@@ -51,7 +59,7 @@ export async function withFiles({ env, LogLevel }, files, work) {
   env.useBrowserCache = false;
   env.useCustomCache = true;
   env.customCache = {
-    match: async (request) => {
+    match: async (/** @type {unknown} */ request) => {
       const bytes = files[String(request).slice(`${FOLDER}${NAME}/`.length)];
       return bytes && new Response(/** @type {Uint8Array<ArrayBuffer>} */ (bytes));
     },

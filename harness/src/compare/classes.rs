@@ -188,7 +188,7 @@ impl Classes {
                 // Not measured yet; then nothing is allowed.
                 let may_lack = name == PairClass::Webgpu && activations == Activations::Float16;
                 let has = class.limit(activations).is_some();
-                if has != belongs && !(may_lack && !has) {
+                if has != belongs && (has || !may_lack) {
                     return Err(wrong(format!(
                         "class {name:?} and activations {activations:?} do not go together"
                     )));

@@ -32,6 +32,7 @@ from llmzip.errors import (
 )
 from llmzip.model.context import ContextPolicy, Plan
 from llmzip.model.loader import load_variant, record_of
+from llmzip.model.manifest import Variant
 from llmzip.model.session import SessionOptions
 from llmzip.model.source import LanguageModel
 from support.paths import TINY, TINY_VARIANTS
@@ -334,9 +335,13 @@ def test_streams_that_fail_are_io_errors() -> None:
 
 
 @pytest.fixture(scope="module", params=TINY_VARIANTS)
-def tiny(request: pytest.FixtureRequest) -> LanguageModel:
-    record = record_of(TINY)
-    return load_variant(TINY, record, record.variant(request.param), SessionOptions(), verify=True)
+def variant(request: pytest.FixtureRequest) -> Variant:
+    return record_of(TINY).variant(request.param)
+
+
+@pytest.fixture(scope="module")
+def tiny(variant: Variant) -> LanguageModel:
+    return load_variant(TINY, record_of(TINY), variant, SessionOptions(), verify=True)
 
 
 @pytest.mark.parametrize("lanes", [1, 5])
@@ -350,15 +355,16 @@ def test_the_tiny_model_brings_everything_back(tiny: LanguageModel, lanes: int) 
     assert result.entropy_bits > 0
 
 
-def test_overhead_over_the_entropy_of_the_tiny_model(tiny: LanguageModel) -> None:
-    """At most +0.2 % at 1e-5, +0.4 % at 5e-5 and +1.1 % at 2e-4 on 10,000 tokens of generated text, beside the last byte of the stream;
-    of an exact model at most +0.03 % at 0.
+def test_overhead_over_the_entropy_of_the_tiny_model(tiny: LanguageModel, variant: Variant) -> None:
+    """At most +0.2 % at 1e-5, +0.4 % at 5e-5 and +1 % at 2e-4 on 10,000 tokens of generated text, beside the last byte of the stream; of an
+    exact model at most +0.03 % at 0. Of graphs that 2e-4 is not meant for, +1.1 % at it: q4f16's logits depend on the processor, and one
+    without AVX-512 gave 828 bytes for 818.25.
     """
     text = (TINY / "samples" / "mixed-100k.txt").read_text(encoding="utf-8")
     ids = np.array(tiny.tokenizer.encode(text)[:10_000])
     assert len(ids) == 10_000
     exact = [(0.0, 0.0003)] if tiny.source.exactness.exact else []
-    for eps, most in (*exact, (1e-5, 0.002), (5e-5, 0.004), (2e-4, 0.011)):
+    for eps, most in (*exact, (1e-5, 0.002), (5e-5, 0.004), (2e-4, 0.01 if variant.eps == "2e-4" else 0.011)):
         [lane], entropy = paths_of_known_tokens(tiny, ContextPolicy(0, 512, 128), Plan(1, 384), ids, eps)
         choice = choose_parameters([lane], WRITER_OFFSETS, eps)
         stream = encode_lane(lane, Grid(choice.cells, WRITER_OFFSETS, eps), choice.block)

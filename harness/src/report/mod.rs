@@ -91,7 +91,7 @@ pub struct RunnerEntry {
     pub status: RunnerStatus,
     /// What it is made of; absent when it never said.
     pub fingerprint: Option<Fingerprint>,
-    /// The most memory that its process held, in MiB; absent where the system does not tell. Runners in process have the orchestrator's.
+    /// The most memory that one of its processes held, in MiB; absent where the system does not tell. Runners in process have the orchestrator's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_mib: Option<u64>,
     /// Why it was skipped.

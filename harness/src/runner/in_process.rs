@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::memory::peak_mib;
+use super::memory::own_peak_mib;
 use super::operations::Operations;
 use super::serve::Handler;
 use super::{OnProgress, RawOutcome, Runner};
@@ -41,7 +41,7 @@ impl Runner for InProcessRunner {
     }
 
     fn peak_mib(&self) -> Option<u64> {
-        peak_mib(None)
+        own_peak_mib()
     }
 
     fn break_off(&mut self, _: &Error) {}

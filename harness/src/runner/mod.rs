@@ -48,7 +48,7 @@ pub trait Runner: Send {
     /// What the runner wrote to stderr of late; empty for one in process.
     fn talk(&self) -> String;
 
-    /// The most MiB that the runner's process has held so far; for one in process, this process. `None` where that is not known.
+    /// The most MiB that one of the processes of the runner has held so far; for one in process, this process. `None` where that is not known.
     fn peak_mib(&self) -> Option<u64>;
 
     /// Ends a runner that has broken the protocol; every later request fails with `error`.

@@ -15,7 +15,7 @@ use serde_json::Value;
 pub use self::command::{CommandSpec, Timeouts};
 use super::line_json::parse_line;
 use super::lines::{Heard, Talk, quote, read_lines};
-use super::memory::peak_mib;
+use super::memory::peak_mib_of_tree;
 
 use super::protocol::{Load, MAX_LINE_BYTES, Operation, ReplyBody, ReplyLine, RequestLine, from_object};
 use super::{OnProgress, RawOutcome, Runner};
@@ -265,7 +265,7 @@ impl Runner for ProcessRunner {
     }
 
     fn peak_mib(&self) -> Option<u64> {
-        peak_mib(Some(self.child.id()))
+        peak_mib_of_tree(self.child.id())
     }
 
     fn break_off(&mut self, error: &Error) {

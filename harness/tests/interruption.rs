@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use llmzip::setup;
 use rustix::process::{Pid, Signal, kill_process};
 use support::cli::{command, has_environments, has_runtime, names, text, wait, write};
 
@@ -136,6 +137,25 @@ fn children(parent: u32) -> Vec<u32> {
         .collect()
 }
 
+/// The processes that come from `ancestor`.
+#[cfg(target_os = "linux")]
+fn descendants(ancestor: u32) -> Vec<u32> {
+    let mut all = children(ancestor);
+    let mut next = 0;
+    while next < all.len() {
+        all.extend(children(all[next]));
+        next += 1;
+    }
+    all
+}
+
+/// Whether a process is Chromium's.
+#[cfg(target_os = "linux")]
+fn is_chromium(pid: u32) -> bool {
+    let name = std::fs::read_to_string(format!("/proc/{pid}/comm"));
+    name.is_ok_and(|name| name.starts_with("chrom"))
+}
+
 /// A process's parent and whether it runs: a zombie does not.
 #[cfg(target_os = "linux")]
 fn status(pid: u32) -> Option<(u32, bool)> {
@@ -146,19 +166,25 @@ fn status(pid: u32) -> Option<(u32, bool)> {
     Some((fields.next()?.parse().ok()?, !matches!(state, "Z" | "X")))
 }
 
+/// A `conform` whose runners have begun, and all the processes that come from it.
 #[cfg(target_os = "linux")]
 fn conform_at_work(temporary: &Path) -> (Child, Vec<u32>) {
     let mut conform = command(&["conform", "--quiet"]);
     conform.env("TMPDIR", temporary);
     let child = start(conform);
-    let mut runners = Vec::new();
-    until("the start of both runners", || {
-        runners = children(child.id());
-        // Both have loaded the model once they have logits to write.
+    let in_browser = setup::find_chromium().is_ok();
+    // rust-rten, Python, Node and, where there is Chromium, the bridge to it.
+    let runners = if in_browser { 4 } else { 3 };
+    let mut processes = Vec::new();
+    until("the start of all runners", || {
+        processes = descendants(child.id());
+        // They have loaded the model once they have logits to write.
         let scratch = names(temporary);
-        runners.len() == 2 && scratch.iter().any(|name| name.starts_with("llmzip-"))
+        children(child.id()).len() == runners
+            && scratch.iter().any(|name| name.starts_with("llmzip-"))
+            && processes.iter().any(|&pid| is_chromium(pid)) == in_browser
     });
-    (child, runners)
+    (child, processes)
 }
 
 #[cfg(target_os = "linux")]
@@ -168,10 +194,10 @@ fn an_interrupted_conform_leaves_no_runner_and_no_files() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let (child, runners) = conform_at_work(folder.path());
+    let (child, processes) = conform_at_work(folder.path());
     signal(&child, Signal::INT);
     wait(child).check(130, "error[interrupted]: ");
-    for pid in runners {
+    for pid in processes {
         assert!(!status(pid).is_some_and(|(_, runs)| runs), "{pid} still runs");
     }
     let scratch = names(folder.path());
@@ -186,10 +212,10 @@ fn runners_do_not_outlive_a_conform_that_was_killed() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let (mut child, runners) = conform_at_work(folder.path());
+    let (mut child, processes) = conform_at_work(folder.path());
     signal(&child, Signal::KILL);
     child.wait().unwrap();
-    for pid in runners {
+    for pid in processes {
         until(&format!("the end of {pid}"), || {
             !status(pid).is_some_and(|(_, runs)| runs)
         });

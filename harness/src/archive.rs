@@ -80,14 +80,7 @@ fn write_container(
     settings: &ArchiveSettings,
     on_progress: OnProgress<'_>,
 ) -> Result<CompressSummary> {
-    let options = CompressOptions {
-        model: identity(model),
-        lanes: settings.lanes,
-        eps: settings.eps,
-        context: settings.context,
-        frame_bytes: settings.frame_bytes,
-        fingerprint: container_fingerprint(model),
-    };
+    let options = compress_options(model, settings);
     let session = model.session.as_mut();
     compress(
         input,
@@ -122,6 +115,18 @@ pub fn decompress_with<R: Read>(
     Ok(summary)
 }
 
+/// What a writer with this model is told.
+pub(crate) fn compress_options(model: &LoadedModel, settings: &ArchiveSettings) -> CompressOptions {
+    CompressOptions {
+        model: identity(model),
+        lanes: settings.lanes,
+        eps: settings.eps,
+        context: settings.context,
+        frame_bytes: settings.frame_bytes,
+        fingerprint: container_fingerprint(model),
+    }
+}
+
 /// What computed the logits; where they are the same bits everywhere that is the graph alone, and every writer's container is the
 /// same bytes.
 fn container_fingerprint(model: &LoadedModel) -> String {
@@ -131,7 +136,7 @@ fn container_fingerprint(model: &LoadedModel) -> String {
     model.fingerprint.container_fingerprint()
 }
 
-const fn identity(model: &LoadedModel) -> ModelIdentity {
+pub(crate) const fn identity(model: &LoadedModel) -> ModelIdentity {
     ModelIdentity {
         model_sha256: model.model_sha256,
         tokenizer_sha256: model.tokenizer_sha256,

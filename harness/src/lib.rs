@@ -4,6 +4,7 @@
 
 pub mod alignment;
 pub mod archive;
+pub mod bench;
 pub mod cli;
 pub mod codec;
 pub mod compare;
@@ -22,5 +23,6 @@ pub mod runner;
 pub mod setup;
 pub mod smoke;
 pub mod stdio;
+pub mod timing;
 
 pub use error::{Error, ErrorCode, Result};

@@ -227,6 +227,7 @@ fn our_own_runner_refuses_what_the_protocol_does_not_have() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name);
     std::fs::write(file("in"), b"123").unwrap();
+    std::fs::write(file("counting"), b"1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n15\n16\n17\n18\n").unwrap();
     let mut runner = own_runner();
     let mut ask = |op: &str, params: &Value| {
         let outcome = runner.request(op, params.clone(), &mut |_| Ok(()));
@@ -263,6 +264,15 @@ fn our_own_runner_refuses_what_the_protocol_does_not_have() {
         "frame_bytes": 1024,
     });
     let decompress = json!({"input_file": file("container"), "output_file": file("out")});
+    let bench = json!({
+        "input_file": file("counting"),
+        "lanes": 1,
+        "eps": "5e-5",
+        "start_token": 0,
+        "window": 16,
+        "overlap": 4,
+        "runs": 1,
+    });
     let good = [
         ("hello", json!({"protocol": 1})),
         ("load", load),
@@ -272,6 +282,7 @@ fn our_own_runner_refuses_what_the_protocol_does_not_have() {
         ("logprobs", logprobs),
         ("compress", compress),
         ("decompress", decompress),
+        ("bench", bench),
     ];
     let wrong = [
         ("hello", "/protocol", json!(2)),
@@ -287,6 +298,10 @@ fn our_own_runner_refuses_what_the_protocol_does_not_have() {
         ("compress", "/output_file", json!("container")),
         ("decompress", "/input_file", json!("container")),
         ("decompress", "/output_file", json!("out")),
+        ("bench", "/input_file", json!("in")),
+        ("bench", "/runs", json!(0)),
+        ("bench", "/runs", json!(1001)),
+        ("bench", "/lanes", json!(257)),
     ];
     for (op, params) in &good {
         assert_eq!(ask(op, params), Ok(()), "{op}");
@@ -321,6 +336,7 @@ fn the_schema_refuses_what_the_protocol_does_not_have() {
         ("reply", json!({"id": 1, "error": {"code": "nonsense", "message": "m"}})),
         ("load.result", json!({"model_sha256": "A"})),
         ("compress.params", json!({"eps": "1.5e-3"})),
+        ("bench.time", json!({"elapsed_s": 0, "session_s": 0, "passes_s": 1})),
         ("tokenize.result", json!({"ids": [-1]})),
         ("tokenize.result", json!({"ids": [4_294_967_296_u64]})),
     ];

@@ -1,7 +1,8 @@
 //! Owns how one runner is asked about a text, and what counts as its answer.
 
 use crate::conform::{Target, collect::check_load, greet};
-use crate::runner::protocol::{Detokenize, GraphOptimization, Load, Operation, Outcome, Tokenize, why_not_asked};
+use crate::model::provider::CPU;
+use crate::runner::protocol::{Detokenize, GraphOptimization, Operation, Outcome, Tokenize, why_not_asked};
 use crate::runner::{Runner, ask};
 use crate::{Error, ErrorCode, Result, interrupt};
 
@@ -69,15 +70,7 @@ impl Reader {
                 return Err(Error::new(ErrorCode::Usage, message).with_hint("leave it out with --only"));
             }
         }
-        let request = Load {
-            model_dir: target.model_dir.clone(),
-            model_file: target.model_file.clone(),
-            model_sha256: target.model_sha256.clone(),
-            tokenizer_sha256: target.tokenizer_sha256.clone(),
-            threads: 1,
-            provider: "cpu".to_owned(),
-            graph_optimization: GraphOptimization::All,
-        };
+        let request = target.load_request(1, CPU, GraphOptimization::All);
         let load = self.answer(&request)?;
         check_load(self.runner.name(), &request, &load)?;
         Ok(load.tokenizer_size)

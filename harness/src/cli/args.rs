@@ -1,5 +1,6 @@
 //! Owns the grammar of the command line, as the user types it.
 
+mod bench;
 mod golden;
 mod models;
 mod timeouts;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, RangedU64ValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+pub use self::bench::BenchArguments;
 pub use self::golden::{GoldenArguments, GoldenCheckArguments, GoldenCommand, GoldenWriteArguments};
 pub use self::models::{ModelsArguments, ModelsCommand, ModelsFetchArguments, ModelsImportArguments};
 pub use self::timeouts::TimeoutArguments;
@@ -44,6 +46,8 @@ pub enum Command {
     Inspect(InspectArguments),
     /// Run every runner on the same model and compare tokens, log-probs and round trips.
     Conform(Box<ConformArguments>),
+    /// Time compression and decompression beside the session alone, in every language.
+    Bench(BenchArguments),
     /// Hold this machine to what the models gave elsewhere, or record it anew.
     Golden(GoldenArguments),
     /// Ask every runner for the tokens of many texts, and compare.

@@ -2,6 +2,7 @@
 //! command does its work here; each calls the module that does.
 
 mod args;
+mod bench;
 mod conform;
 mod doctor;
 mod golden;
@@ -67,6 +68,7 @@ fn run(arguments: &Arguments, output: &Output) -> crate::Result<u8> {
         Command::Inspect(options) => inspect::run(options, output),
         Command::Conform(options) => conform::run(options, output),
         Command::Tokenizers(options) => tokenizers::run(options, output),
+        Command::Bench(options) => bench::run(options, output),
         Command::Golden(options) => golden::run(options, output),
         Command::Models(options) => models::run(options, output),
         Command::Quantize(words) => graphs::run("quantize", words, output),

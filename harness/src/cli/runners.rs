@@ -7,6 +7,7 @@ use super::args::ConformArguments;
 use super::telemetry::no_telemetry;
 use crate::conform::Member;
 use crate::model::loaded::Engine;
+use crate::runner::Runner;
 use crate::runner::in_process::InProcessRunner;
 use crate::runner::process::{CommandSpec, ProcessRunner, Timeouts};
 use crate::setup::{self, EMULATED_CPUS, EmulatedCpu, Layout, Narrator, Packages};
@@ -128,7 +129,7 @@ pub fn named(
     timeouts: Timeouts,
     narrator: &mut dyn Narrator,
 ) -> Result<Vec<Member>> {
-    check_names(flag, names, &BUILT_IN.map(str::to_owned))?;
+    check_built_in(flag, names)?;
     let mut members = Vec::new();
     for name in BUILT_IN
         .iter()
@@ -163,6 +164,37 @@ pub fn chosen(
     Ok(members)
 }
 
+/// Holds names to the runners that are there without being added; `flag` is the option that has them.
+///
+/// # Errors
+/// `usage`.
+pub fn check_built_in(flag: &str, names: &[String]) -> Result<()> {
+    check_names(flag, names, &BUILT_IN.map(str::to_owned))
+}
+
+/// A runner that is there without being added, in a process of its own.
+///
+/// # Errors
+/// `setup` where it cannot take part, and what else keeps it from starting.
+pub fn alone(
+    name: &str,
+    layout: &Layout,
+    timeouts: Timeouts,
+    narrator: &mut dyn Narrator,
+) -> Result<Box<dyn Runner>> {
+    let started = if name == OWN_INFERENCE {
+        setup::prepare_python(layout, Packages::Runtime, narrator)?;
+        start(name, &this_program("onnxruntime")?, timeouts)
+    } else {
+        built_in(name, layout, timeouts, narrator)
+    };
+    match started? {
+        Member::Ready(runner) => Ok(runner),
+        Member::Skipped { reason, .. } => Err(Error::new(ErrorCode::Setup, reason)),
+        Member::Failed { error, .. } => Err(error),
+    }
+}
+
 /// What became of a runner's start.
 fn member(name: &str, started: Result<Member>, required: bool) -> Result<Member> {
     let name = name.to_owned();
@@ -179,7 +211,7 @@ fn member(name: &str, started: Result<Member>, required: bool) -> Result<Member>
 
 fn built_in(name: &str, layout: &Layout, timeouts: Timeouts, narrator: &mut dyn Narrator) -> Result<Member> {
     match name {
-        WITNESS => start(name, &witness()?, timeouts),
+        WITNESS => start(name, &this_program("rten")?, timeouts),
         "python" => start(name, &python(layout, narrator)?, timeouts),
         "node" => start(name, &node(layout, &[], narrator)?, timeouts),
         BROWSER_WASM => start(name, &browser(layout, "wasm", narrator)?, timeouts),
@@ -224,15 +256,15 @@ fn start_emulated(
     start(name, &command, patience)
 }
 
-/// How this program is started as the witness.
-fn witness() -> Result<CommandSpec> {
+/// How this program is started as a runner.
+fn this_program(engine: &str) -> Result<CommandSpec> {
     let program = std::env::current_exe().map_err(|source| {
         Error::new(ErrorCode::Setup, format!("this program cannot be found: {source}"))
             .with_hint("start it by its path")
     })?;
     Ok(CommandSpec {
         program,
-        args: ["runner", "--engine", "rten"].map(str::to_owned).to_vec(),
+        args: ["runner", "--engine", engine].map(str::to_owned).to_vec(),
         env: vec![no_telemetry()],
     })
 }

@@ -133,15 +133,16 @@ where
     })
 }
 
-/// Inputs that an exact source is fed per pass: so many of a lane, unless lanes are so many that the pass would have more rows.
-const EXACT_CHUNK: usize = 64;
-const EXACT_ROWS: usize = 256;
+/// Inputs that are fed per pass in one: so many of a lane, unless lanes are so many that the pass would have more rows.
+const CHUNK: usize = 64;
+const CHUNK_ROWS: usize = 256;
 
-/// How a writer feeds known tokens: as the reader will have to, so that logits within one build are the same bits on both
-/// sides; or in chunks where that gives the same bits.
-fn writer_plan<S: LogitsSource + ?Sized>(source: &S, lanes: usize) -> Plan {
-    let chunk = if source.exactness().exact {
-        EXACT_CHUNK.min((EXACT_ROWS / lanes).max(1))
+/// How a writer feeds known tokens: in chunks, many in one pass, where `eps` covers what that may change; else as the reader will
+/// have to, so that logits within one build are the same bits on both sides.
+pub(crate) fn writer_plan<S: LogitsSource + ?Sized>(source: &S, lanes: usize, eps: Eps) -> Plan {
+    let is_covered = source.plan_tolerance().is_some_and(|nats| eps.value() >= nats);
+    let chunk = if is_covered {
+        CHUNK.min((CHUNK_ROWS / lanes).max(1))
     } else {
         1
     };
@@ -229,7 +230,7 @@ where
             ..
         } = self;
         progress.total += tokens.len() as u64;
-        let plan = writer_plan(self.source, self.options.lanes.of(tokens.len()));
+        let plan = writer_plan(self.source, self.options.lanes.of(tokens.len()), self.options.eps);
         let ranges = lane_ranges(tokens.len(), plan.lanes);
         let mut lanes = vec![LanePaths::default(); ranges.len()];
         // By lane, so that the sum does not depend on the plan.

@@ -8,6 +8,7 @@ mod lanes;
 mod verify;
 
 pub use decode::{DecompressSummary, decompress};
+pub(crate) use encode::writer_plan;
 pub use encode::{CompressOptions, CompressSummary, compress};
 pub use lanes::{Lanes, auto_lanes};
 pub use verify::{HashedInput, PlainDigest, verify};

@@ -80,15 +80,8 @@ pub fn collect(
 }
 
 fn load(settings: &Settings, target: &Target, asking: &mut Asking<'_>, collected: &mut Collected) -> bool {
-    let request = Load {
-        model_dir: target.model_dir.clone(),
-        model_file: target.model_file.clone(),
-        model_sha256: target.model_sha256.clone(),
-        tokenizer_sha256: target.tokenizer_sha256.clone(),
-        threads: settings.threads,
-        provider: asking.provider().unwrap_or(&settings.provider).to_owned(),
-        graph_optimization: settings.graph_optimization,
-    };
+    let provider = asking.provider().unwrap_or(&settings.provider).to_owned();
+    let request = target.load_request(settings.threads, &provider, settings.graph_optimization);
     let Some(load) = asking.ask("load", &request) else {
         return false;
     };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::inputs::Input;
 use crate::compare::Classes;
-use crate::runner::protocol::GraphOptimization;
+use crate::runner::protocol::{GraphOptimization, Load};
 
 /// A graph to run, with what it must be and how its containers are written.
 #[derive(Clone, Debug)]
@@ -27,6 +27,22 @@ pub struct Target {
     pub window: u32,
     /// Tokens of a window that repeat the one before.
     pub overlap: u32,
+}
+
+impl Target {
+    /// The request that a runner loads it with.
+    #[must_use]
+    pub fn load_request(&self, threads: u32, provider: &str, graph_optimization: GraphOptimization) -> Load {
+        Load {
+            model_dir: self.model_dir.clone(),
+            model_file: self.model_file.clone(),
+            model_sha256: self.model_sha256.clone(),
+            tokenizer_sha256: self.tokenizer_sha256.clone(),
+            threads,
+            provider: provider.to_owned(),
+            graph_optimization,
+        }
+    }
 }
 
 /// What a run is made of.

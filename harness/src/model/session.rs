@@ -26,7 +26,7 @@ use super::passes::{check_batch, check_ids, check_logits};
 use super::provider::Provider;
 use super::runtime::{Runtime, assigned_nodes};
 use super::signature::{InputRole, OutputRole, Signature};
-use super::source::{GraphSession, Logits, LogitsSource, LogitsType};
+use super::source::{FLOAT32_PLAN_TOLERANCE, GraphSession, Logits, LogitsSource, LogitsType};
 use crate::{Error, ErrorCode, Result};
 
 /// A decoder graph in ONNX Runtime, with its cache.
@@ -176,6 +176,16 @@ impl LogitsSource for OrtSession {
 
     fn exactness(&self) -> Exactness {
         read_exactness(&self.facts.metadata, self.facts.ops.keys())
+    }
+
+    fn plan_tolerance(&self) -> Option<f64> {
+        if self.exactness().exact {
+            return Some(0.0);
+        }
+        let mut caches = self.signature.caches.iter();
+        caches
+            .all(|cache| cache.element == "float32")
+            .then_some(FLOAT32_PLAN_TOLERANCE)
     }
 
     fn reset(&mut self, batch: usize) -> Result<()> {

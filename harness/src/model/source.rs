@@ -89,6 +89,10 @@ pub enum LogitsType {
     Float16,
 }
 
+/// The most nats that a log-prob of a graph whose cache is 32-bit floats may differ between two plans: the tolerance of the class
+/// `other-plan` of `compare/classes.toml`, and a constant of FORMAT.md section 8.
+pub const FLOAT32_PLAN_TOLERANCE: f64 = 2e-4;
+
 /// Something that predicts: fed with ids, it gives the logits of what follows each.
 pub trait LogitsSource {
     /// `V`, the number of logits in a row.
@@ -103,6 +107,12 @@ pub trait LogitsSource {
     /// Whether its logits are the same bits everywhere and in every plan. Not, unless it says so.
     fn exactness(&self) -> Exactness {
         Exactness::no("the source does not say that it is exact".to_owned())
+    }
+
+    /// The most nats that its log-probs may differ between two plans: 0 where they are exact, `None` where nothing is known, or no eps
+    /// that a container should have covers it.
+    fn plan_tolerance(&self) -> Option<f64> {
+        self.exactness().exact.then_some(0.0)
     }
 
     /// Empties the cache; the next pass has `batch` lanes and starts at position 0.

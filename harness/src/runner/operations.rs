@@ -1,12 +1,14 @@
 //! Owns what each operation of PROTOCOL.md does in Rust: it hands the request to the library and the answer back. It must not know
 //! whether it is asked in process or through a pipe.
 
+use std::io::Read as _;
+
 use serde::Serialize;
 use serde_json::Value;
 
-use super::parameters::{check_absolute, check_model_file, check_version, read};
+use super::parameters::{check_absolute, check_model_file, check_runs, check_version, read};
 use super::protocol::{
-    Bye, ByeResult, Compress, CompressResult, Decompress, DecompressResult, Detokenize, DetokenizeResult, Hello,
+    Bench, BenchResult, BenchTime, Bye, ByeResult, Compress, CompressResult, Decompress, DecompressResult, Detokenize, DetokenizeResult, Hello,
     HelloResult, Inspect, Load, LoadResult, Logprobs, LogprobsResult, Operation, PROTOCOL_VERSION, Progress, Skip,
     Tokenize, TokenizeResult,
 };
@@ -23,6 +25,7 @@ use crate::model::fingerprint::Fingerprint;
 use crate::model::loaded::{Engine, LoadOptions, LoadedModel};
 use crate::model::session::SessionOptions;
 use crate::model::source::TextTokenizer as _;
+use crate::timing::{MAX_FRAME_BYTES, Timed, time_round_trips};
 use crate::{Error, ErrorCode, Result, interrupt};
 
 /// How many tokens go by between two messages of progress.
@@ -176,9 +179,50 @@ impl Operations {
             tokens_sha256: summary.tokens_sha256.to_string(),
         })
     }
+
+    fn bench(&mut self, request: &Bench, on_progress: OnProgress<'_>) -> Result<BenchResult> {
+        check_absolute([&request.input_file])?;
+        check_runs(request.runs)?;
+        let model = self.model()?;
+        let settings = ArchiveSettings {
+            lanes: Lanes::Fixed(request.lanes as usize),
+            eps: request.eps.parse()?,
+            context: policy(request.start_token, request.window, request.overlap),
+            frame_bytes: MAX_FRAME_BYTES,
+        };
+        let mut plain = Vec::new();
+        // One byte more than can be timed, which is then refused.
+        open_input(&request.input_file)?
+            .take(MAX_FRAME_BYTES as u64 + 1)
+            .read_to_end(&mut plain)
+            .map_err(|source| Error::io("read", &request.input_file, &source))?;
+        let mut report = every(on_progress);
+        let timing = time_round_trips(
+            model,
+            &plain,
+            &settings,
+            request.runs as usize,
+            &mut |progress: TokenProgress| report(progress.done, progress.total),
+        )?;
+        Ok(BenchResult {
+            plain_bytes: timing.plain_bytes,
+            container_bytes: timing.container_bytes,
+            tokens: timing.tokens,
+            encode: timing.encode.into_iter().map(bench_time).collect(),
+            decode: timing.decode.into_iter().map(bench_time).collect(),
+        })
+    }
 }
 
-const OPERATIONS: [&str; 9] = [
+const fn bench_time(timed: Timed) -> BenchTime {
+    BenchTime {
+        elapsed_s: timed.elapsed,
+        session_s: timed.session,
+        passes_s: timed.passes,
+    }
+}
+
+const OPERATIONS: [&str; 10] = [
     Hello::NAME,
     Load::NAME,
     Inspect::NAME,
@@ -187,6 +231,7 @@ const OPERATIONS: [&str; 9] = [
     Logprobs::NAME,
     Compress::NAME,
     Decompress::NAME,
+    Bench::NAME,
     Bye::NAME,
 ];
 
@@ -223,6 +268,7 @@ impl Handler for Operations {
             Logprobs::NAME => done(self.logprobs(&read(op, params)?, on_progress)?),
             Compress::NAME => done(self.compress(&read(op, params)?, on_progress)?),
             Decompress::NAME => done(self.decompress(&read(op, params)?, on_progress)?),
+            Bench::NAME => done(self.bench(&read(op, params)?, on_progress)?),
             Bye::NAME => {
                 let Bye {} = read(op, params)?;
                 done(ByeResult {})

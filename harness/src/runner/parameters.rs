@@ -35,6 +35,23 @@ pub(super) fn check_version(protocol: u32) -> Result<()> {
     Err(Error::new(ErrorCode::Usage, message).with_hint("use an orchestrator and a runner of the same version"))
 }
 
+/// The most runs of one `bench`.
+const MAX_RUNS: u32 = 1000;
+
+/// Holds the runs of a `bench` to their limits.
+///
+/// # Errors
+/// `usage`.
+pub(super) fn check_runs(runs: u32) -> Result<()> {
+    if (1..=MAX_RUNS).contains(&runs) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorCode::Usage,
+        format!("{runs} runs are not 1 to {MAX_RUNS}"),
+    ))
+}
+
 /// Refuses relative paths: what one means depends on where the runner was started.
 ///
 /// # Errors

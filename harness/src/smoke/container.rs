@@ -11,7 +11,9 @@ use crate::container::layout::Frame;
 use crate::container::reader::ContainerReader;
 use crate::files::open_written_of;
 use crate::model::provenance::Hash;
-use crate::runner::protocol::{Compress, CompressResult, Decompress};
+use crate::bench::check as check_bench;
+use crate::runner::Runner as _;
+use crate::runner::protocol::{Bench, Compress, CompressResult, Decompress};
 use crate::{Error, ErrorCode, Result};
 
 /// Small enough that the input takes several frames, of which one is text that a model predicts.
@@ -42,6 +44,29 @@ pub fn compress_nothing(session: &mut Session<'_>) -> StepResult {
     session.loaded()?;
     compress_bytes(session, "nothing", b"")?;
     Ok(())
+}
+
+pub fn bench(session: &mut Session<'_>) -> StepResult {
+    session.loaded()?;
+    let plain = plain();
+    let input_file = session.folder.join("timed");
+    write(&input_file, &plain)?;
+    let request = Bench {
+        input_file,
+        lanes: LANES,
+        eps: session.target.eps.clone(),
+        start_token: session.target.start_token,
+        window: session.target.window,
+        overlap: session.target.overlap,
+        runs: 2,
+    };
+    let result = session.ask(&request)?;
+    Ok(check_bench(
+        session.runner.name(),
+        &request,
+        &result,
+        plain.len() as u64,
+    )?)
 }
 
 fn compress_bytes(session: &mut Session<'_>, name: &str, plain: &[u8]) -> Result<(PathBuf, CompressResult), Trouble> {

@@ -46,7 +46,7 @@ type StepResult = Result<(), Trouble>;
 type Step = fn(&mut Session<'_>) -> StepResult;
 
 /// The steps in their order.
-const STEPS: [(&str, Step); 19] = [
+const STEPS: [(&str, Step); 20] = [
     ("hello", session::hello),
     ("load refuses another model's SHA-256", session::load_of_another_model),
     (
@@ -70,6 +70,7 @@ const STEPS: [(&str, Step); 19] = [
         "decompress refuses another model's container",
         container::of_another_model,
     ),
+    ("bench", container::bench),
     ("an operation that does not exist", session::unknown_operation),
     ("bye", session::bye),
 ];

@@ -116,15 +116,8 @@ impl<'a> Session<'a> {
     }
 
     fn request(&self) -> Load {
-        Load {
-            model_dir: self.target.model_dir.clone(),
-            model_file: self.target.model_file.clone(),
-            model_sha256: self.target.model_sha256.clone(),
-            tokenizer_sha256: self.target.tokenizer_sha256.clone(),
-            threads: self.compute.threads,
-            provider: self.compute.provider.clone(),
-            graph_optimization: GraphOptimization::All,
-        }
+        self.target
+            .load_request(self.compute.threads, &self.compute.provider, GraphOptimization::All)
     }
 }
 

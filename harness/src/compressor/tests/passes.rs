@@ -6,6 +6,7 @@ use super::*;
 struct Noting {
     model: SyntheticModel,
     exact: bool,
+    plan_tolerance: Option<f64>,
     /// Lanes and length of each pass.
     passes: Vec<(usize, usize)>,
 }
@@ -15,7 +16,16 @@ impl Noting {
         Self {
             model: SyntheticModel::new(),
             exact,
+            plan_tolerance: exact.then_some(0.0),
             passes: Vec::new(),
+        }
+    }
+
+    /// One whose log-probs may differ between plans by at most so many nats.
+    fn within(plan_tolerance: Option<f64>) -> Self {
+        Self {
+            plan_tolerance,
+            ..Self::new(false)
         }
     }
 }
@@ -39,6 +49,10 @@ impl LogitsSource for Noting {
         } else {
             Exactness::no("it was made so".to_owned())
         }
+    }
+
+    fn plan_tolerance(&self) -> Option<f64> {
+        self.plan_tolerance
     }
 
     fn reset(&mut self, batch: usize) -> Result<()> {
@@ -88,6 +102,32 @@ fn known_tokens_go_in_chunks_where_the_logits_are_exact_and_one_by_one_elsewhere
         });
         assert!(containers[0] == containers[1], "{lanes} lanes");
     }
+}
+
+#[test]
+fn known_tokens_go_in_chunks_where_eps_covers_what_a_plan_may_change() {
+    let check = |tolerance: Option<f64>, eps: &str, longest: usize| {
+        let options = CompressOptions {
+            eps: eps.parse().unwrap(),
+            context: ContextPolicy {
+                window: 4096,
+                ..options().context
+            },
+            ..options()
+        };
+        let mut source = Noting::within(tolerance);
+        let plain = PROSE.repeat(4);
+        let (container, _) = compress_with(&mut source, plain.as_bytes(), &options).unwrap();
+        let found = source.passes.iter().map(|pass| pass.1).max();
+        assert_eq!(found, Some(longest), "{tolerance:?}, eps {eps}");
+        let (decoded, result) = decompress_with(&mut source, &container);
+        result.unwrap();
+        assert!(decoded == plain.as_bytes());
+    };
+    check(Some(2e-4), "2e-4", 64);
+    check(Some(2e-4), "1e-2", 64);
+    check(Some(2e-4), "1e-4", 1);
+    check(None, "1e-1", 1);
 }
 
 #[test]

@@ -244,6 +244,58 @@ pub struct DecompressResult {
     pub tokens_sha256: String,
 }
 
+/// `bench`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bench {
+    /// Plain bytes, one frame of them.
+    pub input_file: PathBuf,
+    /// Lanes of the frame.
+    pub lanes: u32,
+    /// Such as `5e-5`, or `0`.
+    pub eps: String,
+    /// What a lane starts from.
+    pub start_token: u32,
+    /// Context window, in tokens.
+    pub window: u32,
+    /// Tokens of a window that repeat the one before.
+    pub overlap: u32,
+    /// How often it is compressed and decompressed.
+    pub runs: u32,
+}
+operation!(Bench, "bench", BenchResult);
+
+/// Result of `bench`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BenchResult {
+    /// Length of the input.
+    pub plain_bytes: u64,
+    /// Length of the container.
+    pub container_bytes: u64,
+    /// Tokens of the frame.
+    pub tokens: u64,
+    /// Each run's compression.
+    pub encode: Vec<BenchTime>,
+    /// Each run's decompression.
+    pub decode: Vec<BenchTime>,
+}
+
+/// One way through a container, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BenchTime {
+    /// All of it.
+    #[serde(deserialize_with = "above_zero")]
+    pub elapsed_s: f64,
+    /// As much of that as was spent inside the session.
+    #[serde(deserialize_with = "not_negative")]
+    pub session_s: f64,
+    /// The same passes alone.
+    #[serde(deserialize_with = "above_zero")]
+    pub passes_s: f64,
+}
+
 /// `bye`
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -270,4 +322,10 @@ fn not_negative<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Er
     let number = f64::deserialize(deserializer)?;
     let right = (number >= 0.0).then_some(number);
     right.ok_or_else(|| D::Error::custom(format!("{number} is below 0")))
+}
+
+fn above_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let number = f64::deserialize(deserializer)?;
+    let right = (number > 0.0).then_some(number);
+    right.ok_or_else(|| D::Error::custom(format!("{number} is not above 0")))
 }

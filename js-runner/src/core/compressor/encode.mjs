@@ -51,9 +51,9 @@ import { noProgress, Sums, shifted } from './progress.mjs';
 
 export const FRAME_BYTES = 2 ** 20;
 const WRITER_OFFSETS = 32;
-// Inputs that an exact source is fed per pass: so many of a lane, unless lanes are so many that the pass would have more rows.
-const EXACT_CHUNK = 64;
-const EXACT_ROWS = 256;
+// Inputs that are fed per pass in one: so many of a lane, unless lanes are so many that the pass would have more rows.
+const CHUNK = 64;
+const CHUNK_ROWS = 256;
 
 /**
  * Compresses plain bytes into a container.
@@ -105,11 +105,17 @@ export async function compress(plain, write, model, settings, progress = noProgr
 }
 
 /**
- * How a writer feeds known tokens: as the reader will have to, or in chunks where that gives the same bits.
+ * How a writer feeds known tokens: in chunks where `eps` covers what that may change, else as the reader will have to.
  *
  * @param {LogitsSource} source
  * @param {number} lanes
+ * @param {number} eps
  * @returns {Plan}
+ */
+export function writerPlan({ planTolerance }, lanes, eps) {
+  const isCovered = planTolerance !== undefined && eps >= planTolerance;
+  return { lanes, chunk: isCovered ? Math.min(CHUNK, Math.max(1, Math.floor(CHUNK_ROWS / lanes))) : 1 };
+}
  */
 function writerPlan({ exactness }, lanes) {
   return { lanes, chunk: exactness.exact ? Math.min(EXACT_CHUNK, Math.max(1, Math.floor(EXACT_ROWS / lanes))) : 1 };
@@ -135,7 +141,8 @@ export async function pathsOfKnownTokens({ source }, policy, lanes, ids, eps, pr
   const scratch = new Float64Array(vocabSize);
   let nats = 0;
   let done = 0;
-  for await (const { index, lane, step, logits } of rowsOfKnownTokens(source, policy, writerPlan(source, lanes), ids)) {
+  const plan = writerPlan(source, lanes, eps);
+  for await (const { index, lane, step, logits } of rowsOfKnownTokens(source, policy, plan, ids)) {
     nats -= path(asRow(logits, scratch), ids[index], paths[lane], step, masses);
     done += 1;
     progress(done, ids.length);

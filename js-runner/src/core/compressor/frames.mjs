@@ -27,6 +27,19 @@ export async function* cutFrames(plain, frameBytes) {
 }
 
 /**
+ * So many bytes of the beginning, fewer where there are no more.
+ *
+ * @param {AsyncIterable<Uint8Array> | Iterable<Uint8Array>} plain
+ * @param {number} count
+ * @returns {Promise<Uint8Array>}
+ */
+export async function readUpTo(plain, count) {
+  const reader = new ByteReader(plain);
+  await reader.fill(count);
+  return reader.take('the input', Math.min(count, reader.available));
+}
+
+/**
  * @param {Uint8Array} bytes a frame and what follows it, if anything does
  * @param {number} frameBytes
  * @returns {number} the length of the frame

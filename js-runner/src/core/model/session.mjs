@@ -8,6 +8,7 @@
 
 import { Tensor } from 'onnxruntime-common';
 import { ModelError, UnsupportedError, VocabularyError } from '../errors.mjs';
+import { FLOAT32_PLAN_TOLERANCE } from './source.mjs';
 
 /** @typedef {import('./exactness.mjs').Exactness} Exactness */
 /** @typedef {import('./signature.mjs').Signature} Signature */
@@ -40,6 +41,15 @@ function maxBatchOf(policy, asked) {
   return 1;
 }
 
+/**
+ * @param {Exactness} exactness
+ * @param {Signature['caches']} caches
+ */
+function planToleranceOf(exactness, caches) {
+  if (exactness.exact) return 0;
+  return caches.every(({ type }) => type === 'float32') ? FLOAT32_PLAN_TOLERANCE : undefined;
+}
+
 /** @implements {LogitsSource} */
 export class SessionSource {
   #session;
@@ -65,6 +75,7 @@ export class SessionSource {
     this.logitsType = signature.logitsType;
     this.maxBatch = maxBatchOf(signature.batchPolicy, batch);
     this.exactness = exactness;
+    this.planTolerance = planToleranceOf(exactness, signature.caches);
     this.reset(1);
   }
 

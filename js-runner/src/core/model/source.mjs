@@ -21,6 +21,8 @@
  * @property {LogitsType} logitsType the element type of `feed`'s logits
  * @property {number} maxBatch the most lanes that are fed at once, at least 1; `Infinity` where any number may be
  * @property {import('./exactness.mjs').Exactness} exactness whether its logits are the same bits everywhere and in every plan
+ * @property {number | undefined} planTolerance the most nats that its log-probs may differ between two plans: 0 where they are exact,
+ *   nothing where it is not known, or no eps that a container should have covers it
  * @property {(batch: number) => void} reset empties the cache; the next pass has `batch` lanes and starts at position 0
  * @property {(batch: number) => void} keepLanes keeps the first `batch` lanes of the cache and drops the others
  * @property {(ids: Uint32Array, length: number) => Promise<Logits>} feed feeds ids, `[batch, length]` row-major, after what the
@@ -49,6 +51,9 @@
  */
 
 /** @typedef {import('../codec/tree.mjs').Row} Row */
+
+/** The plan tolerance of a graph whose cache is 32-bit floats: that of the class `other-plan` (FORMAT.md section 8). */
+export const FLOAT32_PLAN_TOLERANCE = 2e-4;
 
 const FLOAT16_VALUES = 65536;
 

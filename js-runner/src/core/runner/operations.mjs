@@ -7,12 +7,14 @@
 
 import { decompress } from '../compressor/decode.mjs';
 import { compress } from '../compressor/encode.mjs';
+import { readUpTo } from '../compressor/frames.mjs';
 import { parseEps } from '../container/eps.mjs';
 import { MAX_FRAME_BYTES, MAX_VOCAB_SIZE } from '../container/layout.mjs';
 import { UnsupportedError, UsageError } from '../errors.mjs';
 import { writeLogProbs } from '../logprobs.mjs';
 import { MAX_LANES, MAX_WINDOW } from '../model/context.mjs';
 import { checkIds } from '../model/tokenizer.mjs';
+import { timeRoundTrips } from '../timing.mjs';
 import { Parameters } from './parameters.mjs';
 
 /** @typedef {import('../compressor/progress.mjs').Pieces} Pieces */
@@ -47,6 +49,7 @@ import { Parameters } from './parameters.mjs';
 
 const PROTOCOL = 1;
 const MAX_THREADS = 1024;
+const MAX_RUNS = 1000;
 
 /** The operations, and the model that is loaded. */
 export class Operations {
@@ -64,6 +67,7 @@ export class Operations {
       logprobs: (params, progress) => this.#logprobs(params, progress),
       compress: (params, progress) => this.#compress(params, progress),
       decompress: (params, progress) => this.#decompress(params, progress),
+      bench: (params, progress) => this.#bench(params, progress),
       bye: (params) => this.#bye(params),
     }),
   );
@@ -207,6 +211,25 @@ export class Operations {
     return this.#host.withOutputFiles([output], ([file]) =>
       decompress(this.#host.readPieces(input), (bytes) => file.write(bytes), model, progress),
     );
+  }
+
+  /**
+   * @param {Parameters} params
+   * @param {Progress} progress
+   */
+  async #bench(params, progress) {
+    const model = this.#loaded();
+    const settings = {
+      eps: parseEps(params.text('eps')),
+      policy: policyOf(params),
+      lanes: params.integer('lanes', 1, MAX_LANES),
+    };
+    const runs = params.integer('runs', 1, MAX_RUNS);
+    const input = params.path('input_file');
+    params.checkAllAsked();
+    // One byte more than can be timed, which is then refused.
+    const plain = await readUpTo(this.#host.readPieces(input), MAX_FRAME_BYTES + 1);
+    return timeRoundTrips(plain, model, settings, runs, progress);
   }
 
   /** @param {Parameters} params */

@@ -8,8 +8,9 @@ from llmzip.compressor.encode import (
     CompressSummary,
     compress,
     paths_of_known_tokens,
+    writer_plan,
 )
-from llmzip.compressor.lanes import Lanes, auto_lanes
+from llmzip.compressor.lanes import Lanes, auto_lanes, lanes_of
 from llmzip.compressor.progress import Progress
 from llmzip.compressor.verify import HashedInput, PlainDigest, verify
 
@@ -27,7 +28,9 @@ __all__ = [
     "compress",
     "decompress",
     "decompress_frames",
+    "lanes_of",
     "open_container",
     "paths_of_known_tokens",
     "verify",
+    "writer_plan",
 ]

@@ -32,8 +32,8 @@ WRITER_OFFSETS = 32
 FRAME_BYTES = 1 << 20
 # Trees computed at once take at most about this many bytes.
 TREE_BYTES = 8 << 20
-# Inputs that an exact source is fed per pass: so many of a lane, unless lanes are so many that the pass would have more rows.
-EXACT_CHUNK, EXACT_ROWS = 64, 256
+# Inputs that are fed per pass in one: so many of a lane, unless lanes are so many that the pass would have more rows.
+CHUNK, CHUNK_ROWS = 64, 256
 
 
 @dataclass(frozen=True)
@@ -118,9 +118,10 @@ def compress(
     )
 
 
-def writer_plan(source: LogitsSource, lanes: int) -> Plan:
-    """How a writer feeds known tokens: as the reader will have to, or in chunks where that gives the same bits."""
-    return Plan(lanes, min(EXACT_CHUNK, max(1, EXACT_ROWS // lanes)) if source.exactness.exact else 1)
+def writer_plan(source: LogitsSource, lanes: int, eps: float) -> Plan:
+    """How a writer feeds known tokens: in chunks where `eps` covers what that may change, else as the reader will have to."""
+    is_covered = source.plan_tolerance is not None and eps >= source.plan_tolerance
+    return Plan(lanes, min(CHUNK, max(1, CHUNK_ROWS // lanes)) if is_covered else 1)
 
 
 def paths_of_known_tokens(
@@ -193,7 +194,7 @@ def _code_frame(plain: bytes, model: LanguageModel, settings: CompressOptions, p
         return None
     ids = np.array(split.ids, np.int64)
     eps = settings.eps.value
-    plan = writer_plan(model.source, lanes_of(settings.lanes, len(ids)))
+    plan = writer_plan(model.source, lanes_of(settings.lanes, len(ids)), eps)
     paths, entropy = paths_of_known_tokens(model, settings.policy, plan, ids, eps, progress)
     choice = choose_parameters(paths, WRITER_OFFSETS, eps)
     grid = Grid(choice.cells, WRITER_OFFSETS, eps)

@@ -13,7 +13,7 @@ def cut_frames(plain: BinaryIO, frame_bytes: int) -> Iterator[bytes]:
     rest = b""
     while True:
         # One byte more than a frame, to see whether a cut would fall inside a character.
-        rest += _read(plain, frame_bytes + 1 - len(rest))
+        rest += read_up_to(plain, frame_bytes + 1 - len(rest))
         if len(rest) <= frame_bytes:
             break
         cut = next(
@@ -25,8 +25,8 @@ def cut_frames(plain: BinaryIO, frame_bytes: int) -> Iterator[bytes]:
         yield rest
 
 
-def _read(file: BinaryIO, count: int) -> bytes:
-    """`count` bytes, fewer only at the end; a pipe gives them in pieces."""
+def read_up_to(file: BinaryIO, count: int) -> bytes:
+    """`count` bytes, fewer only at the end; a pipe gives them in pieces. Raises `IoError`."""
     out = bytearray()
     try:
         while len(out) < count:

@@ -20,7 +20,7 @@ from llmzip.model.graph import BatchPolicy, GraphView, graph_exactness, opset_an
 from llmzip.model.model_files import ModelFiles
 from llmzip.model.provider import CPU, check_provider, open_session
 from llmzip.model.signature import IDS, LOGITS, MASK, POSITIONS, read_signature
-from llmzip.model.source import Ids, Logits
+from llmzip.model.source import FLOAT32_PLAN_TOLERANCE, Ids, Logits
 
 GRAPH_OPTIMIZATION = {
     "disabled": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
@@ -67,6 +67,12 @@ def _max_batch(asked: int | None, policy: BatchPolicy) -> int | None:
     return 1
 
 
+def _plan_tolerance(exactness: Exactness, cache_types: list[str]) -> float | None:
+    if exactness.exact:
+        return 0.0
+    return FLOAT32_PLAN_TOLERANCE if set(cache_types) <= {"float32"} else None
+
+
 def _ort_value(array: npt.NDArray[Any]) -> onnxruntime.OrtValue:
     """The array as the runtime's value, which keeps it alive and does not copy it."""
     return onnxruntime.OrtValue.ortvalue_from_numpy(array)
@@ -88,6 +94,7 @@ class Session:
         self.signature = signature = read_signature(self._inputs, self._outputs, config)
         self.max_batch = _max_batch(settings.batch, signature.batch_policy)
         self.exactness = graph_exactness(files.onnx)
+        self.plan_tolerance = _plan_tolerance(self.exactness, [cache.type for cache in signature.caches])
         self.vocab_size = signature.vocab_size
         self.logits_type = signature.logits_type
         self._fetches = [LOGITS, *(cache.present for cache in signature.caches)]

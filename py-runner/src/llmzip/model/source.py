@@ -15,6 +15,8 @@ from llmzip.model.exactness import Exactness
 
 Logits = npt.NDArray[np.floating[Any]]
 Ids = npt.NDArray[np.int64]
+# The plan tolerance of a graph whose cache is 32-bit floats: that of the class `other-plan` (FORMAT.md section 8).
+FLOAT32_PLAN_TOLERANCE = 2e-4
 
 
 class LogitsSource(Protocol):
@@ -38,6 +40,12 @@ class LogitsSource(Protocol):
     @property
     def exactness(self) -> Exactness:
         """Whether its logits are the same bits everywhere and in every plan."""
+        ...
+
+    @property
+    def plan_tolerance(self) -> float | None:
+        """The most nats that its log-probs may differ between two plans: 0 where they are exact, None where nothing is known, or no eps that
+        a container should have covers it."""
         ...
 
     def reset(self, batch: int) -> None:

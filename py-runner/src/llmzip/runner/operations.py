@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from llmzip.compressor import CompressOptions, compress, decompress
+from llmzip.compressor.frames import read_up_to
 from llmzip.container.eps import Eps
 from llmzip.container.layout import MAX_FRAME_BYTES, MAX_VOCAB_SIZE
 from llmzip.errors import UnsupportedError, UsageError
@@ -20,10 +21,12 @@ from llmzip.model.loader import LoadedModel, load_model
 from llmzip.model.session import SessionOptions
 from llmzip.runner.fingerprint import fingerprint
 from llmzip.runner.parameters import Parameters
+from llmzip.timing import time_round_trips
 
 PROTOCOL = 1
 NAME = "python"
 MAX_THREADS = 1024
+MAX_RUNS = 1000
 
 Result = dict[str, Any]
 Progress = Callable[[int, int], None]
@@ -43,6 +46,7 @@ class Operations:
             "logprobs": self._logprobs,
             "compress": self._compress,
             "decompress": self._decompress,
+            "bench": self._bench,
             "bye": self._bye,
         }
 
@@ -128,6 +132,17 @@ class Operations:
         params.check_all_asked()
         with input_file(input_path) as container, output_file(output_path, overwrite=True) as plain:
             return asdict(decompress(container, plain, self._loaded(), progress))
+
+    def _bench(self, params: Parameters, progress: Progress) -> Result:
+        settings = CompressOptions(
+            Eps.parse(params.text("eps")), self._policy(params), params.integer("lanes", 1, MAX_LANES)
+        )
+        runs, input_path = params.integer("runs", 1, MAX_RUNS), params.path("input_file")
+        params.check_all_asked()
+        with input_file(input_path) as file:
+            # One byte more than can be timed, which is then refused.
+            plain = read_up_to(file, MAX_FRAME_BYTES + 1)
+        return asdict(time_round_trips(plain, self._loaded(), settings, runs, progress))
 
     def _bye(self, params: Parameters, _: Progress) -> Result:
         params.check_all_asked()

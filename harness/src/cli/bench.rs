@@ -1,0 +1,81 @@
+//! Owns `llmzip bench`: from arguments to measurements, and from these to what is printed and written.
+
+use std::fs;
+
+use super::args::BenchArguments;
+use super::output::{Output, write_file};
+use super::progress::{RunnerBars, SetupTalk};
+use super::runners;
+use super::targets::targets_of;
+use crate::bench::{self, Settings, table};
+use crate::files::{OutputFile, scratch_folder};
+use crate::model::provenance::Models;
+use crate::report::sections::plain;
+use crate::report::terminal::render_sections;
+use crate::setup::Layout;
+use crate::{Error, ErrorCode, Result};
+
+/// Runs it.
+pub fn run(arguments: &BenchArguments, output: &Output) -> Result<u8> {
+    let layout = Layout::find()?;
+    let settings = settings(arguments, &layout)?;
+    if let Some(path) = &arguments.json {
+        // What cannot be written is told before anything runs, not after.
+        OutputFile::create(path, true)?;
+    }
+    runners::check_built_in("--only", &settings.runners)?;
+    let timeouts = arguments.timeouts.timeouts()?;
+    let scratch = scratch_folder()?;
+    let bars = RunnerBars::new(output);
+    let report = bench::run(
+        &settings,
+        &mut |name| runners::alone(name, &layout, timeouts, &mut SetupTalk::new(output)),
+        scratch.path(),
+        &bars,
+    );
+    bars.clear();
+    let report = report?;
+    let measured = format!(
+        "{} measurements, each the median of {}",
+        report.rows.len(),
+        settings.runs
+    );
+    let text = render_sections(&[table::section(&report)], &plain(measured), output.colour());
+    output.data(&text)?;
+    if let Some(path) = &arguments.json {
+        let mut json = serde_json::to_vec_pretty(&report)
+            .map_err(|source| Error::new(ErrorCode::Internal, format!("cannot write the measurements: {source}")))?;
+        json.push(b'\n');
+        write_file(path, &json)?;
+    }
+    Ok(0)
+}
+
+fn settings(arguments: &BenchArguments, layout: &Layout) -> Result<Settings> {
+    let models = Models::of_manifest(&layout.manifest())?;
+    let mut targets = Vec::new();
+    for name in &arguments.model {
+        targets.extend(targets_of(&models, name, &arguments.variant, false)?);
+    }
+    let sample = || layout.models().join("tiny").join("samples").join("prose-45k.txt");
+    let path = arguments.text.clone().unwrap_or_else(sample);
+    let bytes = fs::read(&path).map_err(|source| Error::io("read", &path, &source))?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Error::new(ErrorCode::Usage, format!("{} is no UTF-8 text", path.display()))
+            .with_hint("a benchmark cuts a text by its tokens; give one that is UTF-8")
+    })?;
+    let mut lanes = arguments.lanes.clone();
+    lanes.sort_unstable();
+    lanes.dedup();
+    Ok(Settings {
+        targets,
+        runners: arguments.only.clone(),
+        lanes,
+        lane_tokens: arguments.lane_tokens,
+        least_tokens: arguments.least_tokens,
+        runs: arguments.runs,
+        text,
+        threads: arguments.compute.threads,
+        provider: arguments.compute.provider.clone(),
+    })
+}

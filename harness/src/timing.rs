@@ -69,7 +69,7 @@ pub fn time_round_trips(
     let tokens = split_runs(plain, &model.tokenizer)?.tokens;
     let lanes = settings.lanes.of(tokens.len());
     let writing = writer_plan(model.session.as_ref(), lanes, settings.eps);
-    let reading = Plan { lanes, chunk: 1 };
+    let reading = Plan::new(lanes, 1);
     // Of each run: a container written and read, and the passes of both; and those that warm up.
     let mut steps = Steps {
         done: 0,
@@ -87,14 +87,28 @@ pub fn time_round_trips(
     for run in 0..runs {
         let passes_first = run % 2 == 1;
         let mut container = Vec::new();
-        let encode = beside_passes(model, &settings, writing, &tokens, passes_first, &mut steps, |model, steps| {
-            container.clear();
-            write(model, plain, &settings, &mut container, steps)
-        })?;
+        let encode = beside_passes(
+            model,
+            &settings,
+            writing,
+            &tokens,
+            passes_first,
+            &mut steps,
+            |model, steps| {
+                container.clear();
+                write(model, plain, &settings, &mut container, steps)
+            },
+        )?;
         timing.encode.push(encode);
-        let decode = beside_passes(model, &settings, reading, &tokens, passes_first, &mut steps, |model, steps| {
-            read(model, &container, plain.len(), steps)
-        })?;
+        let decode = beside_passes(
+            model,
+            &settings,
+            reading,
+            &tokens,
+            passes_first,
+            &mut steps,
+            |model, steps| read(model, &container, plain.len(), steps),
+        )?;
         timing.decode.push(decode);
         timing.container_bytes = container.len() as u64;
     }
@@ -154,7 +168,9 @@ fn passes(
     steps: &mut Steps<'_>,
 ) -> Result<Duration> {
     let started = Instant::now();
-    rows_of_known_tokens(model.session.as_mut(), settings.context, plan, tokens, |_, _, _| steps.step())?;
+    rows_of_known_tokens(model.session.as_mut(), settings.context, plan, tokens, |_, _, _| {
+        steps.step()
+    })?;
     Ok(started.elapsed())
 }
 
@@ -169,13 +185,16 @@ fn write(
     let options = compress_options(model, settings);
     let started = Instant::now();
     let mut source = TimedSource::new(model.session.as_mut());
-    let summary = compress(plain, container, &mut source, &model.tokenizer, &options, &mut |_| steps.step())?;
+    let summary = compress(plain, container, &mut source, &model.tokenizer, &options, &mut |_| {
+        steps.step()
+    })?;
     let (elapsed, session) = (started.elapsed(), source.spent);
     if summary.tokens == 0 {
-        return Err(
-            Error::new(ErrorCode::Usage, "the input is stored, not coded: there is nothing to time")
-                .with_hint("give a longer text, of the kind that the model knows"),
-        );
+        return Err(Error::new(
+            ErrorCode::Usage,
+            "the input is stored, not coded: there is nothing to time",
+        )
+        .with_hint("give a longer text, of the kind that the model knows"));
     }
     Ok((elapsed, session))
 }
@@ -192,7 +211,14 @@ fn read(
     let started = Instant::now();
     let mut source = TimedSource::new(model.session.as_mut());
     let container = ContainerReader::open(container)?;
-    decompress(container, &mut plain, &mut source, &model.tokenizer, &identity, &mut |_| steps.step())?;
+    decompress(
+        container,
+        &mut plain,
+        &mut source,
+        &model.tokenizer,
+        &identity,
+        &mut |_| steps.step(),
+    )?;
     Ok((started.elapsed(), source.spent))
 }
 

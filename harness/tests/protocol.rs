@@ -227,7 +227,11 @@ fn our_own_runner_refuses_what_the_protocol_does_not_have() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name);
     std::fs::write(file("in"), b"123").unwrap();
-    std::fs::write(file("counting"), b"1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n15\n16\n17\n18\n").unwrap();
+    std::fs::write(
+        file("counting"),
+        b"1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n15\n16\n17\n18\n",
+    )
+    .unwrap();
     let mut runner = own_runner();
     let mut ask = |op: &str, params: &Value| {
         let outcome = runner.request(op, params.clone(), &mut |_| Ok(()));

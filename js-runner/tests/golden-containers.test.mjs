@@ -22,6 +22,7 @@ class GoldenSource {
   logitsType = 'float32';
   /** Integers and a few exact sums: the same bits everywhere. */
   exactness = { exact: true, reason: 'it is synthetic' };
+  planTolerance = 0;
   /** @type {number[]} */
   #lanes = [];
 

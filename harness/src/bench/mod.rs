@@ -158,11 +158,7 @@ fn text_of(settings: &Settings, runner: &mut dyn Runner, tokens: usize) -> Resul
         text = text.repeat(tokens.div_ceil(ids.len()));
     };
     ids.truncate(tokens);
-    let DetokenizeResult { text } = done(
-        &name,
-        "detokenize",
-        ask(runner, &Detokenize { ids }, &mut |_| Ok(()))?,
-    )?;
+    let DetokenizeResult { text } = done(&name, "detokenize", ask(runner, &Detokenize { ids }, &mut |_| Ok(()))?)?;
     Ok(text)
 }
 

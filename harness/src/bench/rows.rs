@@ -62,7 +62,12 @@ pub struct BenchRun {
 /// # Errors
 /// `runner`.
 pub fn check(runner: &str, request: &Bench, result: &BenchResult, plain_bytes: u64) -> Result<()> {
-    let wrong = |what: String| Err(Error::new(ErrorCode::Runner, format!("{runner} answered `bench` wrongly: {what}")));
+    let wrong = |what: String| {
+        Err(Error::new(
+            ErrorCode::Runner,
+            format!("{runner} answered `bench` wrongly: {what}"),
+        ))
+    };
     if result.plain_bytes != plain_bytes {
         return wrong(format!(
             "it compressed {} bytes, but was given {plain_bytes}",

@@ -176,12 +176,7 @@ pub fn check_built_in(flag: &str, names: &[String]) -> Result<()> {
 ///
 /// # Errors
 /// `setup` where it cannot take part, and what else keeps it from starting.
-pub fn alone(
-    name: &str,
-    layout: &Layout,
-    timeouts: Timeouts,
-    narrator: &mut dyn Narrator,
-) -> Result<Box<dyn Runner>> {
+pub fn alone(name: &str, layout: &Layout, timeouts: Timeouts, narrator: &mut dyn Narrator) -> Result<Box<dyn Runner>> {
     let started = if name == OWN_INFERENCE {
         setup::prepare_python(layout, Packages::Runtime, narrator)?;
         start(name, &this_program("onnxruntime")?, timeouts)

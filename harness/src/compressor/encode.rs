@@ -133,20 +133,22 @@ where
     })
 }
 
-/// Inputs that are fed per pass in one: so many of a lane, unless lanes are so many that the pass would have more rows.
-const CHUNK: usize = 64;
-const CHUNK_ROWS: usize = 256;
+/// Inputs that are fed in one pass where the plan is the writer's own.
+const CHUNK: usize = 256;
 
-/// How a writer feeds known tokens: in chunks, many in one pass, where `eps` covers what that may change; else as the reader will
-/// have to, so that logits within one build are the same bits on both sides.
+/// How a writer feeds known tokens: where `eps` covers what that may change, one lane after another, many inputs in one pass; else as
+/// the reader will have to, so that logits within one build are the same bits on both sides.
 pub(crate) fn writer_plan<S: LogitsSource + ?Sized>(source: &S, lanes: usize, eps: Eps) -> Plan {
-    let is_covered = source.plan_tolerance().is_some_and(|nats| eps.value() >= nats);
-    let chunk = if is_covered {
-        CHUNK.min((CHUNK_ROWS / lanes).max(1))
+    if source.plan_tolerance().is_some_and(|nats| eps.value() >= nats) {
+        // A lane at a time: a cache of one lane is the smallest, and kernels for grouped queries take many inputs of one lane only.
+        Plan {
+            lanes,
+            chunk: CHUNK,
+            batch: 1,
+        }
     } else {
-        1
-    };
-    Plan { lanes, chunk }
+        Plan::new(lanes, 1)
+    }
 }
 
 struct Writer<W> {

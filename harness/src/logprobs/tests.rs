@@ -81,7 +81,9 @@ fn rows_stand_in_the_order_of_the_ids_whatever_the_plan() {
                 }
             };
             let files = Written::new();
-            files.write(&mut source(), POLICY, Plan { lanes, chunk }, &ids).unwrap();
+            files
+                .write(&mut source(), POLICY, Plan::new(lanes, chunk), &ids)
+                .unwrap();
             let (logits, coded, rows) = (files.read("logits"), files.read_f64("coded"), files.read_f64("rows"));
             assert_eq!(logits.len(), ids.len() * SYNTHETIC_VOCAB_SIZE * 4);
             assert_eq!(rows.len(), ids.len() * SYNTHETIC_VOCAB_SIZE);
@@ -105,7 +107,7 @@ fn log_probs_are_those_of_the_logits() {
     let ids = ids(40);
     let files = Written::new();
     files
-        .write(&mut SyntheticModel::new(), POLICY, Plan { lanes: 3, chunk: 4 }, &ids)
+        .write(&mut SyntheticModel::new(), POLICY, Plan::new(3, 4), &ids)
         .unwrap();
     let logits = files.read("logits");
     let logits = logits
@@ -132,7 +134,7 @@ fn log_probs_are_those_of_the_logits() {
 fn no_ids_give_empty_files() {
     let files = Written::new();
     files
-        .write(&mut SyntheticModel::new(), POLICY, Plan { lanes: 8, chunk: 1 }, &[])
+        .write(&mut SyntheticModel::new(), POLICY, Plan::new(8, 1), &[])
         .unwrap();
     for name in ["logits", "coded", "rows"] {
         assert!(files.read(name).is_empty());
@@ -194,7 +196,7 @@ fn a_failure_leaves_no_file() {
         assert_eq!(files.write(&mut source, policy, plan, ids).unwrap_err().code, code);
         assert!(files.is_empty(), "{code:?}");
     };
-    let plan = Plan { lanes: 1, chunk: 1 };
+    let plan = Plan::new(1, 1);
     check(ErrorCode::Model, POLICY, plan, &ids(20));
     check(ErrorCode::Usage, POLICY, plan, &[1, 2, SYNTHETIC_VOCAB_SIZE as u32]);
     check(ErrorCode::Usage, POLICY, Plan { lanes: 0, ..plan }, &[1]);
@@ -212,7 +214,7 @@ fn progress_counts_ids_and_can_end_the_work() {
         coded: &coded,
         rows: None,
     };
-    let plan = Plan { lanes: 2, chunk: 3 };
+    let plan = Plan::new(2, 3);
     let mut seen = Vec::new();
     let mut source = SyntheticModel::new();
     write_log_probs(&mut source, POLICY, plan, &ids(9), paths, |done, total| {
@@ -256,7 +258,7 @@ fn the_embedded_model_predicts_counting() {
         let ids = model.tokenizer.encode(&text).unwrap();
         let files = Written::new();
         files
-            .write(model.session.as_mut(), policy, Plan { lanes: 1, chunk: 128 }, &ids)
+            .write(model.session.as_mut(), policy, Plan::new(1, 128), &ids)
             .unwrap();
         let coded = files.read_f64("coded");
         let bits = -coded.iter().sum::<f64>() / ids.len() as f64 / std::f64::consts::LN_2;

@@ -79,10 +79,24 @@ fn check_id(id: u32, vocab_size: usize) -> Result<()> {
 /// How known tokens are fed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// Contiguous lanes that the tokens are cut into; fed as many at once as the source takes. At least 1.
+    /// Contiguous lanes that the tokens are cut into. At least 1.
     pub lanes: usize,
-    /// New inputs per pass, at most. At least 1.
+    /// New inputs of a lane per pass, at most. At least 1.
     pub chunk: usize,
+    /// The most lanes that are fed at once, where the source takes as many. At least 1.
+    pub batch: usize,
+}
+
+impl Plan {
+    /// As many lanes at once as the source takes.
+    #[must_use]
+    pub const fn new(lanes: usize, chunk: usize) -> Self {
+        Self {
+            lanes,
+            chunk,
+            batch: usize::MAX,
+        }
+    }
 }
 
 /// The stretches of `tokens` tokens that are the lanes. Never more lanes than tokens, and at least one.
@@ -221,7 +235,7 @@ where
         .map(|range| &tokens[range])
         .collect();
     let lengths: Vec<usize> = lanes.iter().map(|lane| lane.len()).collect();
-    let groups = batches(lanes.len(), source.max_batch());
+    let groups = batches(lanes.len(), source.max_batch().min(plan.batch));
     let mut feeder = Feeder::new(source, policy)?;
     for group in groups {
         let (lanes, lengths) = (&lanes[group.clone()], &lengths[group.clone()]);

@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::parameters::{check_absolute, check_model_file, check_runs, check_version, read};
 use super::protocol::{
-    Bench, BenchResult, BenchTime, Bye, ByeResult, Compress, CompressResult, Decompress, DecompressResult, Detokenize, DetokenizeResult, Hello,
-    HelloResult, Inspect, Load, LoadResult, Logprobs, LogprobsResult, Operation, PROTOCOL_VERSION, Progress, Skip,
-    Tokenize, TokenizeResult,
+    Bench, BenchResult, BenchTime, Bye, ByeResult, Compress, CompressResult, Decompress, DecompressResult, Detokenize,
+    DetokenizeResult, Hello, HelloResult, Inspect, Load, LoadResult, Logprobs, LogprobsResult, Operation,
+    PROTOCOL_VERSION, Progress, Skip, Tokenize, TokenizeResult,
 };
 use super::serve::Handler;
 use super::{OnProgress, RawOutcome};
@@ -118,10 +118,7 @@ impl Operations {
                 .chain(&request.rows_file),
         )?;
         let model = self.model()?;
-        let plan = Plan {
-            lanes: request.plan.lanes as usize,
-            chunk: request.plan.chunk as usize,
-        };
+        let plan = Plan::new(request.plan.lanes as usize, request.plan.chunk as usize);
         let policy = policy(request.start_token, request.window, request.overlap);
         let files = LogProbFiles {
             logits: &request.logits_file,

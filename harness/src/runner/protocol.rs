@@ -11,8 +11,9 @@ pub use crate::model::fingerprint::{Fingerprint, GraphOptimization};
 pub use crate::model::graph::GraphView as InspectResult;
 use crate::{Error, ErrorCode, Result};
 pub use messages::{
-    Bench, BenchResult, BenchTime, Bye, ByeResult, Compress, CompressResult, Decompress, DecompressResult, Detokenize, DetokenizeResult, Hello,
-    HelloResult, Inspect, Load, LoadResult, Logprobs, LogprobsResult, PlanParams, Tokenize, TokenizeResult,
+    Bench, BenchResult, BenchTime, Bye, ByeResult, Compress, CompressResult, Decompress, DecompressResult, Detokenize,
+    DetokenizeResult, Hello, HelloResult, Inspect, Load, LoadResult, Logprobs, LogprobsResult, PlanParams, Tokenize,
+    TokenizeResult,
 };
 
 /// The protocol's version.

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use super::session::{Session, TEXT, missing, wrong};
 use super::{StepResult, Trouble};
+use crate::bench::check as check_bench;
 use crate::conform::inputs::sha256;
 use crate::container::layout::Frame;
 use crate::container::reader::ContainerReader;
 use crate::files::open_written_of;
 use crate::model::provenance::Hash;
-use crate::bench::check as check_bench;
 use crate::runner::Runner as _;
 use crate::runner::protocol::{Bench, Compress, CompressResult, Decompress};
 use crate::{Error, ErrorCode, Result};

@@ -22,6 +22,7 @@ import { Lcg } from './lcg.mjs';
  * @property {string} [favours] text whose pairs of tokens get higher logits
  * @property {number} [noise] how far a log-prob may be from that of a source without noise
  * @property {number} [noiseSeed]
+ * @property {number} [planTolerance] what it says of its plans where it is not exact
  * @property {boolean} [exact] whether it says that its logits are the same bits everywhere; with noise it never does
  */
 
@@ -75,9 +76,11 @@ export class SyntheticSource {
     noise = 0,
     noiseSeed = 1,
     exact = true,
+    planTolerance,
   } = {}) {
     this.vocabSize = vocabSize;
     this.exactness = { exact: exact && noise === 0, reason: 'it was made so' };
+    this.planTolerance = this.exactness.exact ? 0 : planTolerance;
     this.maxBatch = maxBatch;
     this.logitsType = logitsType;
     this.#spread = spread;

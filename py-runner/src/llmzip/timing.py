@@ -48,7 +48,8 @@ def time_round_trips(
     """Compress `plain`, which is one frame, and decompress the container, in memory, `runs` times.
 
     Every time stands beside that of the passes alone, which come first in every other run. One round of passes goes before, uncounted, to
-    warm up. Raises `UsageError` where `plain` is longer than a frame, or nothing of it would be coded; and as `compress` and `decompress` do.
+    warm up. Raises `UsageError` where `plain` is longer than a frame, or nothing of it would be coded, and what `compress` and `decompress`
+    raise.
     """
     if len(plain) > MAX_FRAME_BYTES:
         raise UsageError(

@@ -32,12 +32,14 @@ class SyntheticSource:
         max_batch: int | None = None,
         logits_type: str = "float32",
         exact: bool = True,
+        plan_tolerance: float | None = None,
     ) -> None:
         self.vocab_size = vocab_size
         self.noise = noise
         self.max_batch = max_batch
         self.logits_type = logits_type
         self.exactness = Exactness(exact and noise == 0, "it was made so")
+        self.plan_tolerance = 0.0 if self.exactness.exact else plan_tolerance
         self.passes: list[tuple[int, list[list[int]]]] = []
         self._rows = 0
         self.reset(1)
@@ -111,12 +113,16 @@ class SyntheticTokenizer:
 
 
 def synthetic_model(
-    noise: float = 0.0, max_batch: int | None = None, vocab_size: int | None = None, exact: bool = True
+    noise: float = 0.0,
+    max_batch: int | None = None,
+    vocab_size: int | None = None,
+    exact: bool = True,
+    plan_tolerance: float | None = None,
 ) -> LanguageModel:
     """A language model without a graph."""
     tokenizer = SyntheticTokenizer()
     return LanguageModel(
-        SyntheticSource(vocab_size or tokenizer.size, noise, max_batch, exact=exact),
+        SyntheticSource(vocab_size or tokenizer.size, noise, max_batch, exact=exact, plan_tolerance=plan_tolerance),
         tokenizer,
         hashlib.sha256(b"model").hexdigest(),
         hashlib.sha256(b"tokenizer").hexdigest(),

@@ -129,7 +129,7 @@ fn every_row_sees_the_context_that_the_policy_says() {
             for lanes in [1, 2, 3, 7, 256] {
                 for chunk in [1, 4, 100] {
                     for max_batch in [usize::MAX, 1, 2] {
-                        check(policy, Plan { lanes, chunk }, count, max_batch);
+                        check(policy, Plan::new(lanes, chunk), count, max_batch);
                     }
                 }
             }
@@ -148,7 +148,7 @@ fn a_batch_is_fed_in_as_few_passes_as_the_limits_allow() {
         max_batch: usize::MAX,
         ..Witness::default()
     };
-    let plan = Plan { lanes: 3, chunk: 5 };
+    let plan = Plan::new(3, 5);
     rows_of_known_tokens(&mut source, policy, plan, &tokens(32), |_, _, _| Ok(())).unwrap();
     // Lanes of 11, 11 and 10: two chunks fill window 0, a warm-up of 2 opens window 1, the longer lanes end alone.
     assert_eq!(source.passes, [(3, 5), (3, 3), (3, 2), (3, 2), (2, 1)]);
@@ -199,7 +199,7 @@ fn what_is_no_policy_or_no_token_is_refused() {
         let error = decode_in_lockstep(&mut Witness::default(), policy, 1, 1, |_, _, _| Ok(0)).unwrap_err();
         assert_eq!(error.code, code);
     }
-    let plan = Plan { lanes: 1, chunk: 1 };
+    let plan = Plan::new(1, 1);
     let error = rows_of_known_tokens(&mut Witness::default(), good, plan, &[50], |_, _, _| Ok(())).unwrap_err();
     assert_eq!(error.code, ErrorCode::Vocabulary);
     let error = decode_in_lockstep(&mut Witness::default(), good, 2, 1, |_, _, _| Ok(50)).unwrap_err();
@@ -214,7 +214,7 @@ fn an_error_of_the_consumer_ends_the_run() {
         overlap: 2,
     };
     let stop = || Error::new(ErrorCode::Interrupted, "stop");
-    let plan = Plan { lanes: 2, chunk: 3 };
+    let plan = Plan::new(2, 3);
     let result = rows_of_known_tokens(&mut Witness::default(), policy, plan, &tokens(9), |_, _, _| Err(stop()));
     assert_eq!(result, Err(stop()));
 }

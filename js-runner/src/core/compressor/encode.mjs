@@ -51,9 +51,8 @@ import { noProgress, Sums, shifted } from './progress.mjs';
 
 export const FRAME_BYTES = 2 ** 20;
 const WRITER_OFFSETS = 32;
-// Inputs that are fed per pass in one: so many of a lane, unless lanes are so many that the pass would have more rows.
-const CHUNK = 64;
-const CHUNK_ROWS = 256;
+// Inputs that are fed in one pass where the plan is the writer's own.
+const CHUNK = 256;
 
 /**
  * Compresses plain bytes into a container.
@@ -105,7 +104,8 @@ export async function compress(plain, write, model, settings, progress = noProgr
 }
 
 /**
- * How a writer feeds known tokens: in chunks where `eps` covers what that may change, else as the reader will have to.
+ * How a writer feeds known tokens: where `eps` covers what that may change, one lane after another, many inputs in one pass; else as the
+ * reader will have to.
  *
  * @param {LogitsSource} source
  * @param {number} lanes
@@ -113,12 +113,9 @@ export async function compress(plain, write, model, settings, progress = noProgr
  * @returns {Plan}
  */
 export function writerPlan({ planTolerance }, lanes, eps) {
-  const isCovered = planTolerance !== undefined && eps >= planTolerance;
-  return { lanes, chunk: isCovered ? Math.min(CHUNK, Math.max(1, Math.floor(CHUNK_ROWS / lanes))) : 1 };
-}
- */
-function writerPlan({ exactness }, lanes) {
-  return { lanes, chunk: exactness.exact ? Math.min(EXACT_CHUNK, Math.max(1, Math.floor(EXACT_ROWS / lanes))) : 1 };
+  if (planTolerance === undefined || eps < planTolerance) return { lanes, chunk: 1 };
+  // A lane at a time: a cache of one lane is the smallest, and kernels for grouped queries take many inputs of one lane only.
+  return { lanes, chunk: CHUNK, batch: 1 };
 }
 
 /**

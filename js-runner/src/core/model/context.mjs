@@ -12,7 +12,11 @@ import { UsageError } from '../errors.mjs';
 /** @typedef {import('./source.mjs').Logits} Logits */
 /** @typedef {import('./source.mjs').LogitsSource} LogitsSource */
 /** @typedef {{ startToken: number, window: number, overlap: number }} ContextPolicy */
-/** @typedef {{ lanes: number, chunk: number }} Plan */
+/**
+ * How known tokens are fed: lanes, new inputs of a lane per pass, and the most lanes at once where the source takes as many.
+ *
+ * @typedef {{ lanes: number, chunk: number, batch?: number }} Plan
+ */
 
 /**
  * Inputs that are fed at once: `start .. start + length - 1` of the first `lanes` lanes. With `reset`, the cache is emptied before
@@ -129,7 +133,7 @@ export function* passes(lengths, { window, overlap }, chunk) {
  */
 export async function* rowsOfKnownTokens(source, policy, plan, ids) {
   const lanes = cutIntoLanes(ids, laneLengths(ids.length, Math.min(plan.lanes, ids.length)));
-  for (const batch of batches(source, lanes)) {
+  for (const batch of batches(source, lanes, plan.batch)) {
     const feeder = new Feeder(source, policy, batch);
     const lengths = batch.map((lane) => lane.ids.length);
     for (const pass of passes(lengths, policy, plan.chunk)) {
@@ -192,14 +196,15 @@ function cutIntoLanes(ids, lengths) {
 }
 
 /**
- * Which lanes are fed together: as many as the source takes at once, in order.
+ * Which lanes are fed together: as many as the source takes at once, but at most so many, in order.
  *
  * @param {LogitsSource} source
  * @param {Lane[]} lanes
+ * @param {number} [most]
  * @returns {Lane[][]}
  */
-function batches(source, lanes) {
-  const size = Math.min(source.maxBatch, lanes.length);
+function batches(source, lanes, most = lanes.length) {
+  const size = Math.min(source.maxBatch, lanes.length, most);
   return lanes.flatMap((_, first) => (first % size === 0 ? [lanes.slice(first, first + size)] : []));
 }
 

@@ -32,8 +32,8 @@ WRITER_OFFSETS = 32
 FRAME_BYTES = 1 << 20
 # Trees computed at once take at most about this many bytes.
 TREE_BYTES = 8 << 20
-# Inputs that are fed per pass in one: so many of a lane, unless lanes are so many that the pass would have more rows.
-CHUNK, CHUNK_ROWS = 64, 256
+# Inputs that are fed in one pass where the plan is the writer's own.
+CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -119,9 +119,14 @@ def compress(
 
 
 def writer_plan(source: LogitsSource, lanes: int, eps: float) -> Plan:
-    """How a writer feeds known tokens: in chunks where `eps` covers what that may change, else as the reader will have to."""
-    is_covered = source.plan_tolerance is not None and eps >= source.plan_tolerance
-    return Plan(lanes, min(CHUNK, max(1, CHUNK_ROWS // lanes)) if is_covered else 1)
+    """How a writer feeds known tokens.
+
+    Where `eps` covers what that may change: one lane after another, many inputs in one pass. Else as the reader will have to.
+    """
+    if source.plan_tolerance is not None and eps >= source.plan_tolerance:
+        # A lane at a time: a cache of one lane is the smallest, and kernels for grouped queries take many inputs of one lane only.
+        return Plan(lanes, CHUNK, batch=1)
+    return Plan(lanes)
 
 
 def paths_of_known_tokens(

@@ -49,10 +49,11 @@ class ContextPolicy:
 
 @dataclass(frozen=True)
 class Plan:
-    """How known tokens are fed: lanes in a batch, new inputs per pass."""
+    """How known tokens are fed: lanes, new inputs of a lane per pass, and the most lanes at once where the source takes as many."""
 
     lanes: int = 1
     chunk: int = 1
+    batch: int | None = None
 
     def check(self) -> None:
         """Raise `UsageError` where it makes no sense."""
@@ -132,13 +133,13 @@ def cut_lanes(ids: Ids, lanes: int) -> list[Ids]:
 def rows_of_known_tokens(source: LogitsSource, policy: ContextPolicy, plan: Plan, ids: Ids) -> Iterator[RowBatch]:
     """The rows that predict each of `[n]` ids, pass by pass."""
     lanes = cut_lanes(ids, plan.lanes)
-    for batch in _batches(source, len(lanes)):
+    for batch in _batches(source, len(lanes), plan.batch):
         yield from _rows_in_step(source, policy, plan.chunk, lanes[batch.start : batch.stop], batch.start)
 
 
-def _batches(source: LogitsSource, lanes: int) -> list[range]:
-    """Which lanes are fed together: as many as the source takes at once, in order."""
-    size = min(source.max_batch or lanes, lanes)
+def _batches(source: LogitsSource, lanes: int, most: int | None = None) -> list[range]:
+    """Which lanes are fed together: as many as the source takes at once, but at most so many, in order."""
+    size = min(source.max_batch or lanes, most or lanes, lanes)
     return [range(start, min(start + size, lanes)) for start in range(0, lanes, size or 1)]
 
 

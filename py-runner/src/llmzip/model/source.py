@@ -44,8 +44,10 @@ class LogitsSource(Protocol):
 
     @property
     def plan_tolerance(self) -> float | None:
-        """The most nats that its log-probs may differ between two plans: 0 where they are exact, None where nothing is known, or no eps that
-        a container should have covers it."""
+        """The most nats that its log-probs may differ between two plans.
+
+        0 where they are exact, None where nothing is known, or no eps that a container should have covers it.
+        """
         ...
 
     def reset(self, batch: int) -> None:

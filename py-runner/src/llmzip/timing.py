@@ -80,6 +80,7 @@ def time_round_trips(
         work(lambda rows, _: progress(base + rows, total))
         elapsed = time.perf_counter() - start
         done = base + len(ids)
+        progress(done, total)
         return Timed(elapsed, source.spent_s, passes(plan) if before is None else before)
 
     timing = Timing(len(plain), 0, len(ids))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from llmzip.codec.tree import leaders, log_prob, log_probs, path, tree_depth, tree_masses
+from llmzip.codec.tree import leaders, log_probs, path, tree_depth, tree_masses
 from support import reference
 
 rows = st.integers(2, 70).flatmap(
@@ -34,7 +34,7 @@ def check_steps(
 @given(rows, st.data())
 def test_decisions_match_the_reference(row: np.ndarray, data: st.DataObject) -> None:
     token = data.draw(st.integers(0, len(row) - 1))
-    found = path(row[np.newaxis], np.array([token]), 1e9)
+    found, _ = path(row[np.newaxis], np.array([token]), 1e9)
     values = row.astype(float).tolist()
     leader, lead, odds = reference.leader(values)
     assert (found.leads[0], found.is_leader[0]) == (lead, token == leader)
@@ -59,7 +59,7 @@ def test_trees_are_built_where_an_offset_can_ask_for_them() -> None:
         (2.005, True, True),
         (2.5, True, False),
     ):
-        found = path(np.array([[0.0, lead, -1.0, -1.0]]), np.array([2]), guard)
+        found, _ = path(np.array([[0.0, lead, -1.0, -1.0]]), np.array([2]), guard)
         assert found.others.any() == needs_others
         assert found.all.any() == needs_all
 
@@ -69,14 +69,14 @@ def test_log_probs_are_a_distribution(row: np.ndarray) -> None:
     values = log_probs(row)
     assert values.dtype == np.float64
     assert math.fsum(np.exp(values)) == pytest.approx(1, abs=1e-12)
-    assert log_prob(row[np.newaxis], np.array([1]))[0] == values[1]
+    assert path(row[np.newaxis], np.array([1]), 0)[1][0] == pytest.approx(values[1], rel=1e-15, abs=1e-15)
 
 
 @given(rows, st.data(), st.booleans())
 def test_the_decisions_multiply_to_the_token_s_probability(row: np.ndarray, data: st.DataObject, led: bool) -> None:
     row = np.clip(row, -50, 50)
     token = data.draw(st.integers(0, len(row) - 1))
-    found = path(row[np.newaxis], np.array([token]), 1e9)
+    found, _ = path(row[np.newaxis], np.array([token]), 1e9)
     steps = []
     if led:
         steps = [found.leader_log_odds[0] if found.is_leader[0] else -found.leader_log_odds[0]]
@@ -89,13 +89,13 @@ def test_the_decisions_multiply_to_the_token_s_probability(row: np.ndarray, data
 def test_no_log_odds_are_ever_not_a_number() -> None:
     row = np.full((1, 5), -3e38, np.float32)
     row[0, 4] = 3e38
-    found = path(np.repeat(row, 5, axis=0), np.arange(5), 1e39)
+    found, _ = path(np.repeat(row, 5, axis=0), np.arange(5), 1e39)
     for odds in (found.leader_log_odds, found.others, found.all):
         assert np.isfinite(odds).all()
 
 
 def test_two_ids_leave_one_without_the_leader() -> None:
-    found = path(np.array([[0.0, 3.0]]), np.array([0]), 0.01)
+    found, _ = path(np.array([[0.0, 3.0]]), np.array([0]), 0.01)
     assert found.others[0, 0] == pytest.approx(math.log(2.0**-1000) + 3)
     masses = tree_masses(leaders(np.array([[0.0, 3.0]])).weights)
     assert masses[0, 1:].tolist() == [math.exp(-3), math.exp(-3), 0.0]

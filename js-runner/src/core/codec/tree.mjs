@@ -9,6 +9,7 @@
  */
 
 import { ModelError } from '../errors.mjs';
+import { writeWeights } from './exponential.mjs';
 
 /**
  * One row of logits, `[V]`: as the graph gives them, or widened from 16 bits.
@@ -33,8 +34,6 @@ import { ModelError } from '../errors.mjs';
  * @property {Uint8Array} coded
  */
 
-// Below this a weight no longer matters, but must stay above 0 so that no mass is.
-const LOWEST_EXPONENT = -600;
 // In place of the mass of a half that holds nothing but the leader that was left out.
 const LOWEST_MASS = 2 ** -1000;
 
@@ -77,50 +76,52 @@ export function leader(row) {
 }
 
 /**
- * Log-odds of the leader against all others.
+ * Room for the masses of all nodes of a tree, `[2^(D+1)]`, entry 0 unused.
  *
- * @param {Row} row `[V]`
- * @param {number} id the leader
- * @returns {number}
- */
-export function leaderLogOdds(row, id) {
-  return -Math.log(otherSum(row, id));
-}
-
-/**
- * Sum of the weights of all ids but the leader, whose weight is 1.
- *
- * @param {Row} row
- * @param {number} id
- * @returns {number}
- */
-function otherSum(row, id) {
-  const m = row[id];
-  let sum = 0;
-  for (let i = 0; i < row.length; i++) {
-    if (i !== id) sum += Math.exp(Math.max(row[i] - m, LOWEST_EXPONENT));
-  }
-  return sum;
-}
-
-/**
- * Masses of all nodes of the tree over a row: `[V]` to a heap `[2^(D+1)]`, entry 0 unused.
- *
- * @param {Row} row finite
- * @param {number} leaderId
- * @param {boolean} withLeader whether the leader has its weight, or is left out
- * @param {Float64Array} [out] the result of an earlier call for as many logits; it is written over
+ * @param {number} vocabSize
  * @returns {Float64Array}
  */
-export function treeMasses(row, leaderId, withLeader, out) {
-  const vocabSize = row.length;
-  const leaves = 1 << treeDepth(vocabSize);
-  const masses = out ?? new Float64Array(2 * leaves);
-  const m = row[leaderId];
-  for (let i = 0; i < vocabSize; i++) masses[leaves + i] = Math.exp(Math.max(row[i] - m, LOWEST_EXPONENT));
-  if (!withLeader) masses[leaves + leaderId] = 0;
+export function newMasses(vocabSize) {
+  return new Float64Array(2 << treeDepth(vocabSize));
+}
+
+/**
+ * Writes the weights of a row, the leader's being 0, to the leaves.
+ *
+ * @param {Row} row `[V]`, finite
+ * @param {number} leaderId
+ * @param {Float64Array} masses of `newMasses`
+ * @returns {number} the sum of the weights of all ids but the leader, whose weight is 1
+ */
+export function weigh(row, leaderId, masses) {
+  const leaves = masses.length / 2;
+  const maximum = row[leaderId];
+  const before = writeWeights(row, maximum, 0, leaderId, masses, leaves);
+  masses[leaves + leaderId] = 0;
+  return before + writeWeights(row, maximum, leaderId + 1, row.length, masses, leaves);
+}
+
+/**
+ * Log-odds of the leader against all others.
+ *
+ * @param {number} sum of `weigh`
+ * @returns {number}
+ */
+export function leaderLogOdds(sum) {
+  return -Math.log(sum);
+}
+
+/**
+ * Sums the masses of all nodes from the leaves that `weigh` wrote.
+ *
+ * @param {Float64Array} masses
+ * @param {number} leaderId
+ * @param {boolean} withLeader whether the leader has its weight, or is left out
+ */
+export function sumMasses(masses, leaderId, withLeader) {
+  const leaves = masses.length / 2;
+  masses[leaves + leaderId] = Number(withLeader);
   for (let n = leaves - 1; n >= 1; n--) masses[n] = masses[2 * n] + masses[2 * n + 1];
-  return masses;
 }
 
 /**
@@ -173,15 +174,19 @@ export function emptyLanePaths(tokens, depth, guard) {
  */
 export function path(row, id, out, token, masses) {
   const { id: leaderId, lead } = leader(row);
-  const sum = otherSum(row, leaderId);
+  const sum = weigh(row, leaderId, masses);
   out.ids[token] = id;
   out.leads[token] = lead;
   out.isLeader[token] = Number(id === leaderId);
-  out.leaderLogOdds[token] = -Math.log(sum);
+  out.leaderLogOdds[token] = leaderLogOdds(sum);
   if (lead > 1 - out.guard && id !== leaderId) {
-    treePath(treeMasses(row, leaderId, false, masses), id, row.length, out, out.others, token);
+    sumMasses(masses, leaderId, false);
+    treePath(masses, id, row.length, out, out.others, token);
   }
-  if (lead < 2 + out.guard) treePath(treeMasses(row, leaderId, true, masses), id, row.length, out, out.all, token);
+  if (lead < 2 + out.guard) {
+    sumMasses(masses, leaderId, true);
+    treePath(masses, id, row.length, out, out.all, token);
+  }
   return row[id] - row[leaderId] - Math.log(1 + sum);
 }
 

@@ -9,7 +9,7 @@
 
 import { LaneDecoder } from '../codec/block.mjs';
 import { Grid } from '../codec/grid.mjs';
-import { treeDepth } from '../codec/tree.mjs';
+import { newMasses } from '../codec/tree.mjs';
 import { ByteReader } from '../container/bytes.mjs';
 import { crc32 } from '../container/crc32.mjs';
 import { epsValue, formatEps } from '../container/eps.mjs';
@@ -140,7 +140,7 @@ export function checkModel(preamble, model) {
 async function decodeIds(frame, preamble, model, progress) {
   const { vocabSize, offsets, eps } = preamble;
   const grid = new Grid(frame.cells, offsets, epsValue(eps));
-  const masses = new Float64Array(2 << treeDepth(vocabSize));
+  const masses = newMasses(vocabSize);
   const scratch = new Float64Array(vocabSize);
   let done = 0;
   try {

@@ -9,7 +9,7 @@
 
 import { chooseParameters, encodeLane } from '../codec/block.mjs';
 import { Grid, guardOf } from '../codec/grid.mjs';
-import { emptyLanePaths, path, treeDepth } from '../codec/tree.mjs';
+import { emptyLanePaths, newMasses, path, treeDepth } from '../codec/tree.mjs';
 import { crc32 } from '../container/crc32.mjs';
 import { epsValue } from '../container/eps.mjs';
 import { MAX_FRAME_BYTES, writeCodedFrame, writeEnd, writePreamble, writeStoredFrame } from '../container/layout.mjs';
@@ -134,7 +134,7 @@ export async function pathsOfKnownTokens({ source }, policy, lanes, ids, eps, pr
   const depth = treeDepth(vocabSize);
   const guard = guardOf(eps);
   const paths = laneLengths(ids.length, Math.min(lanes, ids.length)).map((n) => emptyLanePaths(n, depth, guard));
-  const masses = new Float64Array(2 << depth);
+  const masses = newMasses(vocabSize);
   const scratch = new Float64Array(vocabSize);
   let nats = 0;
   let done = 0;

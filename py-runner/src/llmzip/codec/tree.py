@@ -41,12 +41,19 @@ class LanePaths(NamedTuple):
 
 
 class Leaders(NamedTuple):
-    """The leaders of `n` rows: ids, leads and log-odds against all others are `[n]`, weights `[n, V]`, the leaders' own being 0."""
+    """The leaders of `n` rows: ids, logits, leads and the sums of the others' weights are `[n]`, weights `[n, V]`, the leaders' own being 0."""
 
     ids: Ids
+    logits: Floats
     leads: Floats
-    log_odds: Floats
+    others: Floats
     weights: Floats
+
+    @property
+    def log_odds(self) -> Floats:
+        """Of each leader against all others, `[n]`."""
+        odds: Floats = -np.log(self.others)
+        return odds
 
 
 def empty_lane_paths(tokens: int, depth: int) -> LanePaths:
@@ -70,16 +77,19 @@ def tree_depth(vocab_size: int) -> int:
 
 def leaders(rows: Rows) -> Leaders:
     """Find the leader of each row: `[n, V]`."""
-    values = rows.astype(np.float64)
-    ids: Ids = values.argmax(axis=1)
+    # A copy; comparisons of 16-bit floats are slow.
+    narrow = rows.astype(np.float32 if rows.dtype == np.float16 else rows.dtype)
+    ids: Ids = narrow.argmax(axis=1)
     at = (np.arange(len(ids)), ids)
-    values -= values[at][:, np.newaxis]
-    values[at] = -np.inf
-    leads: Floats = -values.max(axis=1)
+    maxima = narrow[at].astype(np.float64)
+    values: Floats = np.subtract(narrow, maxima[:, np.newaxis], dtype=np.float64)
+    narrow[at] = -np.inf
+    seconds = narrow.max(axis=1).astype(np.float64)
     np.maximum(values, LOWEST_EXPONENT, out=values)
     np.exp(values, out=values)
     values[at] = 0
-    return Leaders(ids, leads, -np.log(values.sum(axis=1)), values)
+    others: Floats = values.sum(axis=1)
+    return Leaders(ids, maxima, maxima - seconds, others, values)
 
 
 def tree_masses(weights: Floats, leader_ids: Ids | None = None) -> Floats:
@@ -110,8 +120,8 @@ def log_odds(masses: Floats, nodes: Ids) -> Floats:
     return odds
 
 
-def path(rows: Rows, ids: Ids, guard: float) -> LanePaths:
-    """The decisions of one known token for each row, `[n, V]` and `[n]`.
+def path(rows: Rows, ids: Ids, guard: float) -> tuple[LanePaths, Floats]:
+    """The decisions of one known token for each row, `[n, V]` and `[n]`, and its log-prob, `[n]`.
 
     A tree is built only where some offset of a grid can ask for it: the threshold of a lead is 1 to 2, and a lead within the guard
     of it is not safe.
@@ -136,12 +146,11 @@ def path(rows: Rows, ids: Ids, guard: float) -> LanePaths:
         all_ids[needed] = log_odds(masses, np.where(coded, nodes, 1)[needed])
     others[~coded] = 0
     all_ids[~coded] = 0
-    return LanePaths(ids, found.leads, is_leader, found.log_odds, others, all_ids, (leaf >> (above - 1)) & 1, coded)
-
-
-def log_prob(rows: Rows, ids: Ids) -> Floats:
-    """Log-prob of one id for each row: `[n, V]` and `[n]` to `[n]`."""
-    return np.take_along_axis(log_probs(rows), ids[:, np.newaxis], axis=1)[:, 0]
+    bits = (leaf >> (above - 1)) & 1
+    paths = LanePaths(ids, found.leads, is_leader, found.log_odds, others, all_ids, bits, coded)
+    logits = np.take_along_axis(rows, ids[:, np.newaxis], axis=1)[:, 0].astype(np.float64)
+    # Without `log1p` as in the other languages: all three must say alike what a token costs.
+    return paths, (logits - found.logits) - np.log(1 + found.others)
 
 
 def log_probs(rows: Rows) -> Floats:

@@ -16,7 +16,7 @@ import numpy as np
 
 from llmzip.codec.block import choose_parameters, encode_lane
 from llmzip.codec.grid import Grid, guard_of
-from llmzip.codec.tree import LanePaths, empty_lane_paths, log_prob, path, tree_depth
+from llmzip.codec.tree import LanePaths, empty_lane_paths, path, tree_depth
 from llmzip.compressor.frames import cut_frames
 from llmzip.compressor.lanes import Lanes, lanes_of
 from llmzip.compressor.progress import PROGRESS_ROWS, Progress, no_progress, shifted, write
@@ -143,8 +143,8 @@ def paths_of_known_tokens(
         nonlocal nats
         rows = np.concatenate(waiting.rows)
         tokens = np.concatenate([lanes[lane][first : first + count] for lane, first, count in waiting.places])
-        steps = path(rows, tokens, guard)
-        nats -= float(log_prob(rows, tokens).sum())
+        steps, log_probs = path(rows, tokens, guard)
+        nats -= float(log_probs.sum())
         at = 0
         for lane, first, count in waiting.places:
             for whole, part in zip(paths[lane], steps, strict=True):

@@ -6,7 +6,7 @@
 
 import { FormatError } from '../../errors.mjs';
 import { BitDecoder } from '../arithmetic-coder.mjs';
-import { leader, leaderLogOdds, logOdds, treeDepth, treeMasses } from '../tree.mjs';
+import { leader, leaderLogOdds, logOdds, sumMasses, treeDepth, weigh } from '../tree.mjs';
 import { OffsetIndex, RAW_PROBABILITY } from './offset-index.mjs';
 
 /** @typedef {import('../grid.mjs').Grid} Grid */
@@ -59,8 +59,10 @@ export class LaneDecoder {
     const { id, lead } = leader(row);
     if (k === this.#grid.offsets) return this.#decodeRaw();
     const leads = this.#grid.leads(lead, k);
-    if (leads && this.#decodeBit(leaderLogOdds(row, id), k)) return id;
-    const found = this.#decodeTree(treeMasses(row, id, !leads, masses), k);
+    const others = weigh(row, id, masses);
+    if (leads && this.#decodeBit(leaderLogOdds(others), k)) return id;
+    sumMasses(masses, id, !leads);
+    const found = this.#decodeTree(masses, k);
     if (leads && found === id) throw new FormatError(`a lane's stream holds id ${id} where it says that it does not`);
     return found;
   }

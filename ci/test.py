@@ -61,7 +61,8 @@ def python() -> None:
     run("mypy", python, "-m", "mypy", cwd=folder)
     checked = sorted(path.name for path in (ROOT / "ci").glob("*.py"))
     run("mypy of ci", python, "-m", "mypy", "--strict", *checked, cwd=ROOT / "ci")
-    run("pytest", python, "-m", "pytest", "-q", cwd=folder)
+    # One process for each core; a file stays in one, since what its tests share takes long to make.
+    run("pytest", python, "-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile", cwd=folder)
     making = ROOT / "models" / "make"
     run("ruff of models/make", python, "-m", "ruff", "check", ".", cwd=making)
     run("ruff format of models/make", python, "-m", "ruff", "format", "--check", ".", cwd=making)

@@ -41,7 +41,7 @@ class LanePaths(NamedTuple):
 
 
 class Leaders(NamedTuple):
-    """The leaders of `n` rows: ids, logits, leads and the sums of the others' weights are `[n]`, weights `[n, V]`, the leaders' own being 0."""
+    """The leaders of `n` rows: all `[n]`, but the weights `[n, V]`, of which the leaders' own are 0; `others` are their sums."""
 
     ids: Ids
     logits: Floats

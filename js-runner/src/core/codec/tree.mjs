@@ -58,20 +58,35 @@ export function leader(row) {
   let id = 0;
   let first = Number.NEGATIVE_INFINITY;
   let second = Number.NEGATIVE_INFINITY;
-  let finite = 0;
-  for (let i = 0; i < row.length; i++) {
-    const l = row[i];
-    // NaN for a NaN and for both infinities, and it stays NaN.
-    finite += l - l;
-    if (l > first) {
-      second = first;
-      first = l;
-      id = i;
-    } else if (l > second) {
-      second = l;
+  // NaN for a NaN and for both infinities, and they stay NaN. Four of each, as one sum would wait for itself.
+  let finite0 = 0;
+  let finite1 = 0;
+  let finite2 = 0;
+  let finite3 = 0;
+  for (let i = 0; i < row.length; i += 4) {
+    const l0 = row[i];
+    // Behind the end stands what cannot lead.
+    const l1 = i + 1 < row.length ? row[i + 1] : l0;
+    const l2 = i + 2 < row.length ? row[i + 2] : l0;
+    const l3 = i + 3 < row.length ? row[i + 3] : l0;
+    finite0 += l0 - l0;
+    finite1 += l1 - l1;
+    finite2 += l2 - l2;
+    finite3 += l3 - l3;
+    if (l0 > second || l1 > second || l2 > second || l3 > second) {
+      // Seldom, after the first few.
+      for (let j = i; j < i + 4 && j < row.length; j++) {
+        if (row[j] > first) {
+          second = first;
+          first = row[j];
+          id = j;
+        } else if (row[j] > second) {
+          second = row[j];
+        }
+      }
     }
   }
-  if (finite !== 0) refuseRow(row);
+  if (finite0 + finite1 + finite2 + finite3 !== 0) refuseRow(row);
   return { id, lead: first - second };
 }
 

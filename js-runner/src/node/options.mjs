@@ -8,6 +8,8 @@ import { UsageError } from '../core/errors.mjs';
 
 /** @typedef {Record<string, string | boolean | undefined>} Options */
 
+const MAX_PORT = 65535;
+
 /**
  * @param {Options} options
  * @param {string} name
@@ -29,4 +31,16 @@ export function positive(options, name) {
  */
 export function lanesOption(options) {
   return options.lanes === 'auto' ? 'auto' : (positive(options, 'lanes') ?? 'auto');
+}
+
+/**
+ * @param {Options} options
+ * @returns {number | undefined}
+ */
+export function portOption({ port }) {
+  if (port === undefined) return undefined;
+  if (!/^[0-9]{1,5}$/.test(String(port)) || Number(port) > MAX_PORT) {
+    throw new UsageError(`--port is ${port}`, `give 0 to ${MAX_PORT}; 0 is any that is free`);
+  }
+  return Number(port);
 }

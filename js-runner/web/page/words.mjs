@@ -42,11 +42,11 @@ export function bitsOf(bits) {
  */
 export function visible(text) {
   return text
-    .replaceAll('\ufffd', '(part of a character)')
     .replaceAll('\n', '\u21b5')
     .replaceAll('\t', '\u21e5')
     .replaceAll(' ', '\u2423')
-    .replaceAll('\r', '\u240d');
+    .replaceAll('\r', '\u240d')
+    .replaceAll('\ufffd', '(part of a character)');
 }
 
 const SUFFIX = '.llmzip';

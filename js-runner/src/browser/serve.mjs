@@ -14,8 +14,6 @@ import { buildSite, INDEX } from './site.mjs';
 
 /** @typedef {import('./site.mjs').SiteFile} SiteFile */
 
-/** What is kept by a browser belongs to a port, so that another one would be another page. */
-export const DEFAULT_PORT = 5569;
 const FOR_EVER = 'public, max-age=31536000, immutable';
 const ASK_AGAIN = 'no-cache';
 
@@ -23,11 +21,11 @@ const ASK_AGAIN = 'no-cache';
  * Serves the page with a model.
  *
  * @param {string} modelDir
- * @param {{ dtype?: string | undefined, port?: number | undefined }} options
+ * @param {{ port: number, dtype?: string | undefined }} options 0 is any port that is free
  * @returns {Promise<LoopbackServer>} one that listens
  * @throws {import('../core/errors.mjs').LlmzipError} usage, setup, io
  */
-export async function servePage(modelDir, { dtype, port = DEFAULT_PORT }) {
+export async function servePage(modelDir, { port, dtype }) {
   const site = await buildSite(modelDir, await catalogueOf(modelDir, dtype));
   const answers = Array.from(site, ([path, file]) => /** @type {const} */ ([`GET ${path}`, answerOf(file)]));
   const index = /** @type {SiteFile} */ (site.get(INDEX));

@@ -14,7 +14,7 @@ import { DataStream } from './data-stream.mjs';
 import { readPieces } from './files.mjs';
 import { formatInfo, infoView } from './info.mjs';
 import { formatInspection } from './inspection.mjs';
-import { portOption } from './options.mjs';
+import { DEFAULT_PORT, portOption } from './options.mjs';
 import { refuseTerminalInput } from './places.mjs';
 import { findName } from './records.mjs';
 import { NODE_HOST } from './runner/host.mjs';
@@ -53,7 +53,7 @@ options:
   --frame-bytes N       plain bytes of a frame (default: ${FRAME_BYTES})
   --no-verify-sha       do not hold the model's files to the manifest beside its folder (default: --verify-sha)
   --json                print JSON
-  --port N              port of the page on 127.0.0.1; 0 is any that is free (default: 5569)
+  --port N              port of the page on 127.0.0.1; 0 is any that is free (default: ${DEFAULT_PORT})
   --browser BUILD       answer from a page in Chromium, with onnxruntime-web's build wasm or webgpu
   -q, --quiet           say nothing but errors on stderr
   -h, --help            print this

@@ -8,6 +8,8 @@ import { UsageError } from '../core/errors.mjs';
 
 /** @typedef {Record<string, string | boolean | undefined>} Options */
 
+/** What a browser keeps of the page belongs to a port, so that another one would be another page. */
+export const DEFAULT_PORT = 5569;
 const MAX_PORT = 65535;
 
 /**
@@ -35,10 +37,10 @@ export function lanesOption(options) {
 
 /**
  * @param {Options} options
- * @returns {number | undefined}
+ * @returns {number}
  */
 export function portOption({ port }) {
-  if (port === undefined) return undefined;
+  if (port === undefined) return DEFAULT_PORT;
   if (!/^[0-9]{1,5}$/.test(String(port)) || Number(port) > MAX_PORT) {
     throw new UsageError(`--port is ${port}`, `give 0 to ${MAX_PORT}; 0 is any that is free`);
   }

@@ -1,14 +1,18 @@
 /** How the page and its model come to a browser, and stay there: addresses, what is kept, and the page without its server. */
 
 import assert from 'node:assert/strict';
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { extname, join } from 'node:path';
 import { suite, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { catalogueOf } from '../src/browser/catalogue.mjs';
 import { LlmzipError } from '../src/core/errors.mjs';
 import { sha256Hex } from '../src/core/model/provenance.mjs';
 import { TINY, temporaryFolder, withoutTiny, writeModelFolder } from './support/model-folder.mjs';
 import { Browser, download, press, ready, startServer, withoutPage } from './support/page.mjs';
+import { BIN } from './support/runner.mjs';
 
 const MANIFEST = join(TINY, '..', 'manifest.toml');
 const EXACT = 'onnx/model_exact.onnx';
@@ -114,6 +118,72 @@ suite('in a browser', { skip: withoutPage }, () => {
     });
     assert.deepEqual(kept.sort(), ['config.json', 'model_q4.onnx', 'tokenizer.json', 'weights.bin']);
     assert.equal(await page.locator('#model-kept').getAttribute('class'), 'good');
+  });
+});
+
+suite('as a folder', { skip: withoutPage }, () => {
+  test('any server will do, and the page goes on without it', async (context) => {
+    const folder = join(temporaryFolder(context), 'site');
+    const words = [BIN, 'page', '-o', folder, '--model', TINY];
+    const { status, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' });
+    assert.equal(status, 0, stderr);
+    assert.match(stderr, /^\d+ files in /);
+    const again = spawnSync(process.execPath, words, { encoding: 'utf8' });
+    assert.equal(again.status, 2, again.stderr);
+    // One that knows nothing of the page: in a folder of its own, with no header but the type.
+    const server = createServer((request, response) => {
+      const path = new URL(request.url ?? '/', 'http://here').pathname.replace(/^\/some\/where\//, '');
+      const file = join(folder, path === '' ? 'index.html' : path);
+      if (!existsSync(file)) return void response.writeHead(404).end();
+      const types = {
+        '.html': 'text/html',
+        '.js': 'text/javascript',
+        '.mjs': 'text/javascript',
+        '.wasm': 'application/wasm',
+      };
+      const type =
+        { ...types, '.css': 'text/css', '.svg': 'image/svg+xml' }[extname(file)] ?? 'application/octet-stream';
+      response.writeHead(200, { 'Content-Type': type }).end(readFileSync(file));
+    });
+    await /** @type {Promise<void>} */ (new Promise((resolve) => server.listen(0, '127.0.0.1', resolve)));
+    const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+    const browser = await browsing(context, `http://127.0.0.1:${port}/some/where/`);
+    const page = await browser.open();
+    assert.equal(await page.evaluate(() => crossOriginIsolated), false);
+    await page.evaluate(() => navigator.serviceWorker.ready);
+    assert.deepEqual(browser.faults, []);
+    server.close();
+    server.closeAllConnections();
+    await page.reload();
+    await ready(page);
+    await page.getByLabel('Or type or paste text').fill('1\n2\n3\n');
+    assert.equal(await press(page, 'Compress'), 'result');
+    assert.deepEqual(readdirSync(join(folder, '..')), ['site']);
+  });
+
+  test('the package has what makes the page, and no model', () => {
+    const packed = spawnSync('npm', ['pack', '--dry-run', '--json', '--offline', '--ignore-scripts'], {
+      cwd: fileURLToPath(new URL('..', import.meta.url)),
+      encoding: 'utf8',
+      shell: process.platform === 'win32',
+    });
+    assert.equal(packed.status, 0, packed.stderr);
+    const [{ files }] = JSON.parse(packed.stdout);
+    const paths = files.map((/** @type {{ path: string }} */ { path }) => path);
+    for (const path of [
+      'bin/llmzip.mjs',
+      'src/browser/site.mjs',
+      'web/index.html',
+      'web/worker/worker.mjs',
+      'web/style.css',
+    ]) {
+      assert.ok(paths.includes(path), path);
+    }
+    const own = /^(bin|src|web)\/|^(package\.json|README\.md)$/;
+    assert.deepEqual(
+      paths.filter((/** @type {string} */ path) => !own.test(path) || path.endsWith('.onnx')),
+      [],
+    );
   });
 });
 

@@ -11,6 +11,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundle, RUNTIME_FILES, runtimeFile } from './bundle.mjs';
+import { POLICY } from './server.mjs';
 
 /** @typedef {import('../../web/worker/catalogue.mjs').Catalogue} Catalogue */
 
@@ -57,7 +58,9 @@ export async function buildSite(modelDir, catalogue) {
     return path;
   };
   const { mjs, wasm } = RUNTIME_FILES.wasm;
-  const addresses = {
+  const names = {
+    // A server that knows nothing of the page sends no header.
+    policy: POLICY.join('; '),
     main: addAsset('main.js', /** @type {Uint8Array} */ (scripts.get('main.js'))),
     worker: addAsset('worker.js', /** @type {Uint8Array} */ (scripts.get('worker.js'))),
     'runtime-mjs': addAsset(mjs, readFileSync(runtimeFile(mjs))),
@@ -67,7 +70,7 @@ export async function buildSite(modelDir, catalogue) {
   };
   const assets = Array.from(site.keys());
   const pages = {
-    [INDEX]: new TextEncoder().encode(withAddresses(readFileSync(entry(INDEX), 'utf8'), addresses)),
+    [INDEX]: new TextEncoder().encode(filledIn(readFileSync(entry(INDEX), 'utf8'), names)),
     'catalogue.json': new TextEncoder().encode(JSON.stringify(catalogue)),
   };
   const paths = Object.keys(pages);
@@ -86,12 +89,12 @@ export async function buildSite(modelDir, catalogue) {
 
 /**
  * @param {string} html
- * @param {Record<string, string>} addresses by their names in the page
+ * @param {Record<string, string>} values by their names in the page
  */
-function withAddresses(html, addresses) {
+function filledIn(html, values) {
   return html.replaceAll(/\{\{([a-z-]+)\}\}/g, (_, name) => {
-    if (!Object.hasOwn(addresses, name)) throw new Error(`the page names ${name}, which the site has not`);
-    return addresses[name];
+    if (!Object.hasOwn(values, name)) throw new Error(`the page names ${name}, which the site has not`);
+    return values[name];
   });
 }
 

@@ -33,12 +33,13 @@ usage:
   llmzip info FILE [--json]
   llmzip inspect [--variant NAME] [--json]
   llmzip serve [--port N] [--variant NAME]
+  llmzip page -o FOLDER [--variant NAME]
   llmzip runner [--browser wasm|webgpu]
 
 INPUT and FILE may be - for stdin, OUTPUT for stdout.
 
 options:
-  -o, --output OUTPUT   file to write (default: INPUT with .llmzip after it, or without it for decompress; stdout for stdin)
+  -o, --output OUTPUT   file to write, for page a folder (default: INPUT with .llmzip after it, or without it for decompress; stdout for stdin)
   -f, --force           replace OUTPUT if it is already there; write a container to a terminal
   -k, --keep            leave INPUT where it is (the default)
   --rm                  remove INPUT once OUTPUT is complete; never where INPUT is stdin or OUTPUT no file
@@ -124,6 +125,7 @@ const COMMANDS = new Map([
     { options: [...MODEL_OPTIONS, ...VERIFY_OPTIONS, 'variant', 'json'], takesInput: false, run: runInspect },
   ],
   ['serve', { options: ['model', 'variant', 'port'], takesInput: false, run: runServe }],
+  ['page', { options: ['model', 'variant', 'output'], takesInput: false, run: runPage }],
   ['runner', { options: ['browser'], takesInput: false, run: runRunner }],
 ]);
 
@@ -208,6 +210,19 @@ async function runServe(_input, options, stdout) {
   say('the page is served to this machine alone; Ctrl-C ends it');
   await ended;
   server.close();
+}
+
+/** @type {Command['run']} */
+async function runPage(_input, options) {
+  const { output, variant } = options;
+  if (!output) throw new UsageError('no folder is named', 'name one with -o');
+  const { writeSite } = await import('../browser/write-site.mjs');
+  const { files } = await writeSite(
+    String(output),
+    modelDirOf(options),
+    variant === undefined ? undefined : String(variant),
+  );
+  say(`${files} files in ${output}`);
 }
 
 /** @type {Command['run']} */

@@ -13,8 +13,8 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { findChromium, startChromium } from '../../src/browser/chromium.mjs';
-import { LlmzipError } from '../../src/core/errors.mjs';
+import { startChromium } from '../../src/browser/chromium.mjs';
+import { withoutChromium } from './chromium.mjs';
 import { withoutTiny } from './model-folder.mjs';
 import { BIN } from './runner.mjs';
 
@@ -27,16 +27,7 @@ export const ARTEFACTS = fileURLToPath(new URL('../../../target/page/', import.m
 const PATIENCE_MILLISECONDS = 120_000;
 
 /** Why there is no page to drive, or false. */
-export const withoutPage = withoutTiny || withoutChromium();
-
-function withoutChromium() {
-  try {
-    findChromium();
-    return false;
-  } catch (error) {
-    return error instanceof LlmzipError ? `${error.message}; ${error.hint}` : String(error);
-  }
-}
+export const withoutPage = withoutTiny || withoutChromium;
 
 /** Ends when nobody can wait for it any more. @type {Set<import('node:child_process').ChildProcess>} */
 const running = new Set();

@@ -15,10 +15,11 @@ import { BIN } from './support/runner.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 
-const TEXT = `${readFileSync(join(TINY, 'samples', 'mixed-10k.txt'), 'utf8')}\nÜnïcode 漢字 😀, which it did not expect.\n`;
+const TEXT = `${readFileSync(join(TINY, 'samples', 'mixed-10k.txt'), 'utf8').slice(-4000)}\nÜnïcode 漢字 😀, which it did not expect.\n`;
 const PLAIN = Buffer.from(TEXT);
 /** Enough for a container with every part; a lane is decoded token by token. */
-const SHORT = Buffer.from(TEXT.slice(-1500));
+const SHORT = Buffer.from(TEXT.slice(-700));
+/** What the Rust library wrote. */
 const GOLDEN = fileURLToPath(new URL('../../golden/tiny/exact/', import.meta.url));
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 
@@ -146,12 +147,16 @@ suite('the page', { skip: withoutPage }, () => {
       assert.equal(await press(page, 'Decompress'), 'result', name);
       assert.ok((await download(page)).bytes.equals(plain), name);
     }
-    for (const name of ['1-1000', 'invalid-utf-8', 'special-tokens', 'empty']) {
+    const written = {
+      'special-tokens': '<|im_start|>user\nsay <|endoftext|> twice<|im_end|>\n',
+      crlf: 'one\r\ntwo\r\n\r\nthree\rfour\n',
+      'one-byte': 'a',
+      empty: '',
+    };
+    for (const [name, text] of Object.entries(written)) {
       await drop(page, `${name}.llmzip`, readFileSync(join(GOLDEN, `${name}.llmzip`)));
       assert.equal(await press(page, 'Decompress'), 'result', name);
-      const { bytes: plain } = await download(page);
-      // Whoever reads it holds it to the SHA-256 inside; here is one that is known.
-      if (name === '1-1000') assert.ok(plain.toString().startsWith('1\n2\n3\n'), plain.toString().slice(0, 20));
+      assert.equal((await download(page)).bytes.toString(), text, name);
     }
   });
 
@@ -217,7 +222,7 @@ suite('the page', { skip: withoutPage }, () => {
   );
 
   pageTest('a run that is cancelled leaves nothing, and the next one works', async (page) => {
-    await drop(page, 'long.txt', Buffer.from(TEXT.repeat(40)));
+    await drop(page, 'long.txt', Buffer.from(TEXT.repeat(100)));
     await page.getByRole('button', { name: 'Compress', exact: true }).click();
     await page.getByText(/tokens\/s/).waitFor();
     assert.match(await page.locator('#figures').innerText(), /^\d+ %, [\d,]+ tokens, [\d,]+ tokens\/s, [\d:]+ left$/);
@@ -232,7 +237,7 @@ suite('the page', { skip: withoutPage }, () => {
     await page.getByLabel('Or type or paste text').fill('1\n2\n3\n');
     assert.equal(await press(page, 'Compress'), 'result');
     // Escape does the same.
-    await drop(page, 'long.txt', Buffer.from(TEXT.repeat(40)));
+    await drop(page, 'long.txt', Buffer.from(TEXT.repeat(100)));
     await page.getByRole('button', { name: 'Compress', exact: true }).click();
     await page.getByText(/tokens\/s/).waitFor();
     await page.keyboard.press('Escape');

@@ -65,6 +65,7 @@ fn every_command_says_what_it_takes() {
         "conform",
         "golden",
         "models",
+        "serve",
         "setup",
         "doctor",
         "runner",

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use llmzip::ErrorCode;
 
 /// Made by a command that the documents describe, so not always there.
-const MADE: [&str; 1] = ["target/gate"];
+const MADE: [&str; 2] = ["target/gate", "target/page"];
 
 const ERROR_CODES: [ErrorCode; 12] = [
     ErrorCode::Usage,

@@ -6,10 +6,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { createServer, request } from 'node:http';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
-import { findChromium } from '../src/browser/chromium.mjs';
 import { RequestFiles } from '../src/browser/files.mjs';
 import { LoopbackServer } from '../src/browser/server.mjs';
-import { InternalError, LlmzipError } from '../src/core/errors.mjs';
+import { InternalError } from '../src/core/errors.mjs';
+import { withoutChromium } from './support/chromium.mjs';
 import { hashesOf, TINY, temporaryFolder, withoutTiny } from './support/model-folder.mjs';
 import { startRunner } from './support/runner.mjs';
 
@@ -19,15 +19,6 @@ const POLICY = { start_token: 0, window: 64, overlap: 16 };
 const EXACT = 'onnx/model_exact.onnx';
 const TEXT = '1\n2\n3\n4\n5\n6\n7\n8\n9\n10\nThe value is {"id": 17, "name": "seven"}; 2024-02-29. Ünïcode 漢字.\n';
 
-/** Why there is no browser to run, or false. */
-const withoutChromium = (() => {
-  try {
-    findChromium();
-    return false;
-  } catch (error) {
-    return error instanceof LlmzipError ? `${error.message}; ${error.hint}` : String(error);
-  }
-})();
 const skip = withoutChromium || withoutTiny;
 const needsProc = process.platform !== 'linux' && 'needs /proc';
 

@@ -153,6 +153,30 @@ suite('round trips', () => {
     assert.ok(seen.every(([done, total]) => done <= total));
   });
 
+  test('what each token cost is told, and adds up to the entropy', async () => {
+    const plain = Buffer.concat([TEXT, Buffer.from([0xff, 0xfe]), TEXT]);
+    /** @type {import('../src/core/compressor/encode.mjs').FrameTokens[]} */
+    const frames = [];
+    const settings = {
+      ...SETTINGS,
+      lanes: 3,
+      frameBytes: TEXT.length + 2,
+      onTokens: (/** @type {any} */ frame) => frames.push(frame),
+    };
+    const { result } = await compressBytes(plain, modelOf(), settings);
+    const count = frames.reduce((sum, { ids }) => sum + ids.length, 0);
+    assert.ok(frames.length > 1);
+    assert.equal(count, result.tokens);
+    assert.ok(
+      frames.every(({ ids, logProbs }) => logProbs.length === ids.length && logProbs.every((each) => each < 0)),
+    );
+    const bits = frames.reduce(
+      (sum, { logProbs }) => sum - logProbs.reduce((all, each) => all + each, 0) / Math.LN2,
+      0,
+    );
+    assert.ok(Math.abs(bits - result.entropy_bits) < 1e-9 * bits);
+  });
+
   test('progress does not go back after a frame that is stored after all', async () => {
     // Text of which the source predicts nothing, then text that it predicts well. The vocabulary is so large that not even raw bits
     // are shorter than bytes.

@@ -60,6 +60,8 @@ pub enum Command {
     /// Tell whether a graph gives the same bits in every engine: `check MODEL`, or `--help` for more.
     #[command(disable_help_flag = true)]
     Exact(PythonArguments),
+    /// Serve the page that compresses in a browser, with a model, to this machine alone; Ctrl-C ends it.
+    Serve(ServeArguments),
     /// Make the Python and Node environments; `conform` does it by itself.
     Setup(SetupArguments),
     /// Say what is there, what is missing and how to get it.
@@ -234,6 +236,20 @@ pub struct InspectArguments {
     /// Print JSON, as the runner protocol has it.
     #[arg(long)]
     pub json: bool,
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub struct ServeArguments {
+    /// A model of models/manifest.toml, or a folder; unless given that of LLMZIP_MODEL, else tiny.
+    #[arg(long, value_name = "NAME|DIR")]
+    pub model: Option<String>,
+    /// The variant that the page compresses with unless another is chosen there; exact, else q4f16, else the first, unless given.
+    #[arg(long, value_name = "NAME")]
+    pub variant: Option<String>,
+    /// The port on 127.0.0.1; 0 is any that is free, 5569 unless given. What a browser keeps of the page belongs to its port.
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
 }
 
 /// Arguments of `smoke`.

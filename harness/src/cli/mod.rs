@@ -7,6 +7,7 @@ mod conform;
 mod doctor;
 mod golden;
 mod graphs;
+mod handover;
 mod info;
 mod inspect;
 mod model;
@@ -16,6 +17,7 @@ mod places;
 mod progress;
 mod runner;
 mod runners;
+mod serve;
 mod setup;
 mod smoke;
 mod targets;
@@ -73,6 +75,7 @@ fn run(arguments: &Arguments, output: &Output) -> crate::Result<u8> {
         Command::Models(options) => models::run(options, output),
         Command::Quantize(words) => graphs::run("quantize", words, output),
         Command::Exact(words) => graphs::run("exact", words, output),
+        Command::Serve(options) => serve::run(options, output),
         Command::Setup(options) => setup::run(options, output),
         Command::Doctor => doctor::run(output),
         Command::Runner(options) => runner::run(options),

@@ -14,7 +14,8 @@ use crate::{Error, ErrorCode, Result};
 
 /// Names the model where no `--model` does.
 const MODEL_VARIABLE: &str = "LLMZIP_MODEL";
-const DEFAULT_MODEL: &str = "tiny";
+/// The model where nothing names one.
+pub const DEFAULT_MODEL: &str = "tiny";
 
 /// The models of the project, and what was asked for.
 pub struct ModelSource<'a> {
@@ -131,7 +132,12 @@ impl<'a> ModelSource<'a> {
     }
 
     fn named(&self) -> Option<String> {
-        let variable = || env::var(MODEL_VARIABLE).ok().filter(|name| !name.is_empty());
-        self.arguments.model.clone().or_else(variable)
+        named_model(self.arguments.model.as_deref())
     }
+}
+
+/// The model that `--model` names, else the one that the environment names.
+pub fn named_model(argument: Option<&str>) -> Option<String> {
+    let variable = || env::var(MODEL_VARIABLE).ok().filter(|name| !name.is_empty());
+    argument.map(str::to_owned).or_else(variable)
 }

@@ -1,5 +1,5 @@
 /**
- * The page's scripts, each bundled into one file in memory.
+ * The scripts of pages, each bundled into one file in memory.
  *
  * Owns the bundler and its options, and which file of onnxruntime-web goes with which build.
  *
@@ -30,12 +30,14 @@ const PACKAGE = fileURLToPath(new URL('../..', import.meta.url));
 /**
  * Scripts, each with all that it imports.
  *
- * @param {Readonly<Record<string, URL>>} entries by the names that the page has for them
+ * @param {Readonly<Record<string, URL | string>>} entries by the names that the page has for them; a text is a script of its own, whose
+ *   paths start in this package's folder
  * @param {Build} build of onnxruntime-web; transformers.js, which imports one too, is given the same
+ * @param {{ minify?: boolean }} [options]
  * @returns {Promise<Map<string, Uint8Array>>}
  * @throws {SetupError} the bundler is not there, or a package is missing
  */
-export async function bundle(entries, build) {
+export async function bundle(entries, build, { minify = false } = {}) {
   const esbuild = await import('esbuild').catch((cause) => {
     throw new SetupError(`the bundler cannot be loaded: ${reason(cause)}`, INSTALL, cause);
   });
@@ -43,7 +45,10 @@ export async function bundle(entries, build) {
   try {
     for (const [name, entry] of Object.entries(entries)) {
       const { outputFiles } = await esbuild.build({
-        entryPoints: [fileURLToPath(entry)],
+        ...(typeof entry === 'string'
+          ? { stdin: { contents: entry, resolveDir: PACKAGE } }
+          : { entryPoints: [fileURLToPath(entry)] }),
+        minify,
         // Other names of packages are looked up from here.
         absWorkingDir: PACKAGE,
         bundle: true,

@@ -1,5 +1,5 @@
 /**
- * A server for one page on this machine: nobody else is answered.
+ * A server on this machine, for this machine: a runner's page under an address that nobody can guess, or a page for people.
  *
  * Owns addresses, headers, and the limits of what is read; what an address means is its handler's.
  *
@@ -8,7 +8,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
-import { asLlmzipError } from '../core/errors.mjs';
+import { asLlmzipError, IoError, reason } from '../core/errors.mjs';
 
 /** @typedef {import('node:http').IncomingMessage} IncomingMessage */
 /** @typedef {import('node:http').ServerResponse} ServerResponse */
@@ -16,13 +16,24 @@ import { asLlmzipError } from '../core/errors.mjs';
 /** @typedef {(call: Call) => void | Promise<void>} Handler */
 
 const HOST = '127.0.0.1';
+const OTHER_NAME = 'localhost';
+/** What a page may do; that it is framed by none, only a header can say. */
+export const POLICY = Object.freeze([
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "worker-src 'self'",
+  "connect-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+]);
 const HEADERS = {
   // Together they make the page cross-origin isolated, which threads of WebAssembly need.
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Embedder-Policy': 'require-corp',
   'Cross-Origin-Resource-Policy': 'same-origin',
-  'Content-Security-Policy':
-    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'Content-Security-Policy': [...POLICY, "frame-ancestors 'none'"].join('; '),
   'X-Content-Type-Options': 'nosniff',
   'Referrer-Policy': 'no-referrer',
   'Cache-Control': 'no-store',
@@ -30,11 +41,16 @@ const HEADERS = {
 
 export class LoopbackServer {
   #server;
-  #prefix = `/${randomBytes(16).toString('hex')}/`;
-  #host = '';
+  #prefix;
+  /** The names under which this address is asked. @type {string[]} */
+  #hosts = [];
 
-  /** @param {Readonly<Record<string, Handler>>} handlers by method and the path behind the secret one, such as `GET worker.js` */
-  constructor(handlers) {
+  /**
+   * @param {Readonly<Record<string, Handler>>} handlers by method and the path behind the prefix, such as `GET worker.js`
+   * @param {string} [prefix] of every path; one that nobody can guess unless given
+   */
+  constructor(handlers, prefix = `/${randomBytes(16).toString('hex')}/`) {
+    this.#prefix = prefix;
     this.#server = createServer((request, response) => {
       this.#answer(handlers, request, response).catch(() => response.destroy());
     });
@@ -42,20 +58,30 @@ export class LoopbackServer {
     this.#server.requestTimeout = 0;
   }
 
-  /** @returns {Promise<void>} */
-  start() {
+  /**
+   * @param {number} [port] any that is free unless given
+   * @returns {Promise<void>}
+   * @throws {IoError} nothing can be answered there
+   */
+  start(port = 0) {
     return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(0, HOST, () => {
-        this.#host = `${HOST}:${/** @type {import('node:net').AddressInfo} */ (this.#server.address()).port}`;
+      this.#server.once('error', (cause) => {
+        const where = `${HOST}:${port}`;
+        reject(
+          new IoError(`cannot listen on ${where}: ${reason(cause)}`, 'give another port; 0 is any that is free', cause),
+        );
+      });
+      this.#server.listen(port, HOST, () => {
+        const { port: taken } = /** @type {import('node:net').AddressInfo} */ (this.#server.address());
+        this.#hosts = [HOST, OTHER_NAME].map((name) => `${name}:${taken}`);
         resolve();
       });
     });
   }
 
-  /** The page's address, which nobody can guess. */
+  /** The page's address. */
   get url() {
-    return `http://${this.#host}${this.#prefix}`;
+    return `http://${this.#hosts[0]}${this.#prefix}`;
   }
 
   close() {
@@ -71,8 +97,8 @@ export class LoopbackServer {
   async #answer(handlers, request, response) {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://page');
-    // Another name for this address is another site, which must not get in by it.
-    const isOurs = request.headers.host === this.#host && pathname.startsWith(this.#prefix);
+    // Any other name for this address is another site, which must not get in by it.
+    const isOurs = this.#hosts.includes(request.headers.host ?? '') && pathname.startsWith(this.#prefix);
     const name = `${request.method} ${pathname.slice(this.#prefix.length)}`;
     if (!isOurs || !Object.hasOwn(handlers, name)) {
       response.writeHead(404).end();

@@ -94,7 +94,7 @@ export async function loadFor(options, { modelSha256, tokenizerSha256 }) {
 }
 
 /** @param {Options} options */
-function modelDirOf({ model }) {
+export function modelDirOf({ model }) {
   return model === undefined ? defaultModelDir() : String(model);
 }
 

@@ -9,16 +9,17 @@ import { FRAME_BYTES } from '../core/compressor/encode.mjs';
 import { readInfo } from '../core/container/info.mjs';
 import { UsageError } from '../core/errors.mjs';
 import { Operations } from '../core/runner/operations.mjs';
-import { chooseVariant, loadVariant } from './chosen-model.mjs';
+import { chooseVariant, loadVariant, modelDirOf } from './chosen-model.mjs';
 import { DataStream } from './data-stream.mjs';
 import { readPieces } from './files.mjs';
 import { formatInfo, infoView } from './info.mjs';
 import { formatInspection } from './inspection.mjs';
+import { DEFAULT_PORT, portOption } from './options.mjs';
 import { refuseTerminalInput } from './places.mjs';
 import { findName } from './records.mjs';
 import { NODE_HOST } from './runner/host.mjs';
 import { serve } from './runner/loop.mjs';
-import { beQuiet, report } from './talk.mjs';
+import { beQuiet, report, say } from './talk.mjs';
 import { runCompress, runDecompress } from './transfer.mjs';
 
 /** @typedef {import('./options.mjs').Options} Options */
@@ -31,12 +32,14 @@ usage:
   llmzip decompress INPUT [-o OUTPUT] [--rm] [--batch N]
   llmzip info FILE [--json]
   llmzip inspect [--variant NAME] [--json]
+  llmzip serve [--port N] [--variant NAME]
+  llmzip page -o FOLDER [--variant NAME]
   llmzip runner [--browser wasm|webgpu]
 
 INPUT and FILE may be - for stdin, OUTPUT for stdout.
 
 options:
-  -o, --output OUTPUT   file to write (default: INPUT with .llmzip after it, or without it for decompress; stdout for stdin)
+  -o, --output OUTPUT   file to write, for page a folder (default: INPUT with .llmzip after it, or without it for decompress; stdout for stdin)
   -f, --force           replace OUTPUT if it is already there; write a container to a terminal
   -k, --keep            leave INPUT where it is (the default)
   --rm                  remove INPUT once OUTPUT is complete; never where INPUT is stdin or OUTPUT no file
@@ -51,6 +54,7 @@ options:
   --frame-bytes N       plain bytes of a frame (default: ${FRAME_BYTES})
   --no-verify-sha       do not hold the model's files to the manifest beside its folder (default: --verify-sha)
   --json                print JSON
+  --port N              port of the page on 127.0.0.1; 0 is any that is free (default: ${DEFAULT_PORT})
   --browser BUILD       answer from a page in Chromium, with onnxruntime-web's build wasm or webgpu
   -q, --quiet           say nothing but errors on stderr
   -h, --help            print this
@@ -75,9 +79,12 @@ const OPTIONS = /** @type {const} */ ({
   'no-verify-sha': { type: 'boolean' },
   json: { type: 'boolean' },
   browser: { type: 'string' },
+  port: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 });
 
+/** @type {NodeJS.Signals[]} */
+const ENDINGS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 const MODEL_OPTIONS = ['model', 'threads', 'provider'];
 const VERIFY_OPTIONS = ['verify-sha', 'no-verify-sha'];
 const FILE_OPTIONS = ['output', 'force', 'keep', 'rm'];
@@ -117,6 +124,8 @@ const COMMANDS = new Map([
     'inspect',
     { options: [...MODEL_OPTIONS, ...VERIFY_OPTIONS, 'variant', 'json'], takesInput: false, run: runInspect },
   ],
+  ['serve', { options: ['model', 'variant', 'port'], takesInput: false, run: runServe }],
+  ['page', { options: ['model', 'variant', 'output'], takesInput: false, run: runPage }],
   ['runner', { options: ['browser'], takesInput: false, run: runRunner }],
 ]);
 
@@ -186,6 +195,34 @@ async function runInspect(_input, options, stdout) {
     ? JSON.stringify(inspection, null, 2)
     : formatInspection(inspection, record.name, variant.file);
   await stdout.write(new TextEncoder().encode(`${text}\n`));
+}
+
+/** @type {Command['run']} */
+async function runServe(_input, options, stdout) {
+  const { servePage } = await import('../browser/serve.mjs');
+  const dtype = options.variant === undefined ? undefined : String(options.variant);
+  const server = await servePage(modelDirOf(options), { dtype, port: portOption(options) });
+  // There is no other way to end it, so that this end is no failure.
+  const ended = new Promise((resolve) => {
+    for (const signal of ENDINGS) process.removeAllListeners(signal).on(signal, resolve);
+  });
+  await stdout.write(new TextEncoder().encode(`${server.url}\n`));
+  say('the page is served to this machine alone; Ctrl-C ends it');
+  await ended;
+  server.close();
+}
+
+/** @type {Command['run']} */
+async function runPage(_input, options) {
+  const { output, variant } = options;
+  if (!output) throw new UsageError('no folder is named', 'name one with -o');
+  const { writeSite } = await import('../browser/write-site.mjs');
+  const { files } = await writeSite(
+    String(output),
+    modelDirOf(options),
+    variant === undefined ? undefined : String(variant),
+  );
+  say(`${files} files in ${output}`);
 }
 
 /** @type {Command['run']} */

@@ -8,6 +8,10 @@ import { UsageError } from '../core/errors.mjs';
 
 /** @typedef {Record<string, string | boolean | undefined>} Options */
 
+/** What a browser keeps of the page belongs to a port, so that another one would be another page. */
+export const DEFAULT_PORT = 5569;
+const MAX_PORT = 65535;
+
 /**
  * @param {Options} options
  * @param {string} name
@@ -29,4 +33,16 @@ export function positive(options, name) {
  */
 export function lanesOption(options) {
   return options.lanes === 'auto' ? 'auto' : (positive(options, 'lanes') ?? 'auto');
+}
+
+/**
+ * @param {Options} options
+ * @returns {number}
+ */
+export function portOption({ port }) {
+  if (port === undefined) return DEFAULT_PORT;
+  if (!/^[0-9]{1,5}$/.test(String(port)) || Number(port) > MAX_PORT) {
+    throw new UsageError(`--port is ${port}`, `give 0 to ${MAX_PORT}; 0 is any that is free`);
+  }
+  return Number(port);
 }

@@ -40,6 +40,13 @@ import { noProgress, Sums, shifted } from './progress.mjs';
  * @property {ContextPolicy} policy
  * @property {import('./lanes.mjs').Lanes} [lanes] `auto` unless told otherwise
  * @property {number} [frameBytes] `FRAME_BYTES` unless told otherwise
+ * @property {(frame: FrameTokens) => void} [onTokens] told of every frame that has tokens, also where it is stored after all
+ */
+
+/**
+ * A frame's tokens and what the model made of each: `logProbs` are `[tokens]`, in nats.
+ *
+ * @typedef {import('../container/runs.mjs').SplitRuns & { logProbs: Float64Array }} FrameTokens
  */
 
 /**
@@ -67,7 +74,7 @@ const CHUNK = 256;
  *   `write` throw
  */
 export async function compress(plain, write, model, settings, progress = noProgress) {
-  const { eps, policy, lanes = 'auto', frameBytes = FRAME_BYTES } = settings;
+  const { eps, policy, lanes = 'auto', frameBytes = FRAME_BYTES, onTokens } = settings;
   checkPolicy(policy, model.source.vocabSize);
   checkPlan({ lanes: lanesOf(lanes, 1), chunk: 1 });
   checkRange('frame_bytes', frameBytes, 1, MAX_FRAME_BYTES);
@@ -85,6 +92,7 @@ export async function compress(plain, write, model, settings, progress = noProgr
   await writeCounted(writePreamble(preambleOf(model, eps, policy)));
   for await (const piece of cutFrames(plain, frameBytes)) {
     const coded = await codeFrame(piece, model, policy, lanes, epsValue(eps), shifted(progress, rows));
+    if (coded !== undefined) onTokens?.(coded.tokens);
     // Also of a frame that is stored after all: progress must not go back.
     rows += coded?.ids.length ?? 0;
     const stored = writeStoredFrame(piece);
@@ -119,7 +127,7 @@ export function writerPlan({ planTolerance }, lanes, eps) {
 }
 
 /**
- * The decisions of each lane's tokens, and the sum of the negative log-probs of all tokens, in bits.
+ * The decisions of each lane's tokens, the log-prob of every token, in nats, and the sum of what they stand for, in bits.
  *
  * @param {LanguageModel} model
  * @param {ContextPolicy} policy
@@ -127,7 +135,7 @@ export function writerPlan({ planTolerance }, lanes, eps) {
  * @param {Uint32Array} ids
  * @param {number} eps
  * @param {Progress} [progress]
- * @returns {Promise<{ paths: LanePaths[], entropyBits: number }>}
+ * @returns {Promise<{ paths: LanePaths[], logProbs: Float64Array, entropyBits: number }>}
  */
 export async function pathsOfKnownTokens({ source }, policy, lanes, ids, eps, progress = noProgress) {
   const { vocabSize } = source;
@@ -136,15 +144,17 @@ export async function pathsOfKnownTokens({ source }, policy, lanes, ids, eps, pr
   const paths = laneLengths(ids.length, Math.min(lanes, ids.length)).map((n) => emptyLanePaths(n, depth, guard));
   const masses = newMasses(vocabSize);
   const scratch = new Float64Array(vocabSize);
+  const logProbs = new Float64Array(ids.length);
   let nats = 0;
   let done = 0;
   const plan = writerPlan(source, lanes, eps);
   for await (const { index, lane, step, logits } of rowsOfKnownTokens(source, policy, plan, ids)) {
-    nats -= path(asRow(logits, scratch), ids[index], paths[lane], step, masses);
+    logProbs[index] = path(asRow(logits, scratch), ids[index], paths[lane], step, masses);
+    nats -= logProbs[index];
     done += 1;
     progress(done, ids.length);
   }
-  return { paths, entropyBits: nats / Math.LN2 };
+  return { paths, logProbs, entropyBits: nats / Math.LN2 };
 }
 
 /**
@@ -162,7 +172,7 @@ async function codeFrame(plain, model, policy, lanes, eps, progress) {
   if (split.ids.length === 0 || split.ids.length > plain.length) return undefined;
   const ids = Uint32Array.from(split.ids);
   const count = lanesOf(lanes, ids.length);
-  const { paths, entropyBits } = await pathsOfKnownTokens(model, policy, count, ids, eps, progress);
+  const { paths, logProbs, entropyBits } = await pathsOfKnownTokens(model, policy, count, ids, eps, progress);
   const { cells, block } = chooseParameters(paths, WRITER_OFFSETS, eps);
   const grid = new Grid(cells, WRITER_OFFSETS, eps);
   const streams = paths.map((lane) => encodeLane(lane, grid, block));
@@ -177,7 +187,8 @@ async function codeFrame(plain, model, policy, lanes, eps, progress) {
     block,
     streams,
   });
-  return { bytes, ids, entropyBits, streamBytes: streams.reduce((sum, stream) => sum + stream.length, 0) };
+  const streamBytes = streams.reduce((sum, stream) => sum + stream.length, 0);
+  return { bytes, ids, tokens: { ...split, logProbs }, entropyBits, streamBytes };
 }
 
 /**

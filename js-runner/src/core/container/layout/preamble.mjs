@@ -26,7 +26,8 @@ import { checkCrc32, fromHex, MAX_VOCAB_SIZE, SHA256_BYTES, toHex } from './part
  * @property {string} fingerprint
  */
 
-const MAGIC = [0x89, 0x4c, 0x4d, 0x5a];
+/** The first bytes of every container. */
+export const MAGIC = [0x89, 0x4c, 0x4d, 0x5a];
 export const VERSION = 1;
 const MAX_OFFSETS = 64;
 const MAX_FINGERPRINT = 32;

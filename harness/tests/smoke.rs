@@ -56,7 +56,7 @@ fn check_right(words: &[&str], python_path: bool) {
     let ended = finish(command, b"");
     let lines = stdout(&ended);
     assert_eq!(ended.code, Some(0), "{lines}\n{}", ended.stderr);
-    assert_eq!(lines.lines().count(), 19, "{lines}");
+    assert_eq!(lines.lines().count(), 20, "{lines}");
     assert!(lines.lines().all(|line| line.ends_with(" ok")), "{lines}");
 }
 

@@ -65,7 +65,7 @@ def commands() -> dict[str, list[str]]:
         raise BenchError("node is not on the PATH")
     return {
         "rust": [str(RELEASE), "runner"],
-        "python": [str(scripts / "python"), "-m", "llmzip", "runner"],
+        "python": [str(scripts / "python"), "-P", "-m", "llmzip", "runner"],
         "node": [node, str(ROOT / "js-runner" / "bin" / "llmzip.mjs"), "runner"],
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::archive::{ArchiveSettings, compress_options, identity};
 use crate::compressor::{OnProgress, Progress, compress, decompress, writer_plan};
+use crate::container::eps::Eps;
 use crate::container::layout;
 use crate::container::reader::ContainerReader;
 use crate::container::runs::split_runs;
@@ -66,6 +67,10 @@ pub fn time_round_trips(
         frame_bytes: MAX_FRAME_BYTES,
         ..*settings
     };
+    settings.context.check(model.session.vocab_size())?;
+    if settings.eps == Eps::ZERO {
+        model.session.exactness().require()?;
+    }
     let tokens = split_runs(plain, &model.tokenizer)?.tokens;
     let lanes = settings.lanes.of(tokens.len());
     let writing = writer_plan(model.session.as_ref(), lanes, settings.eps);

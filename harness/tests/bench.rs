@@ -72,4 +72,26 @@ fn what_cannot_be_timed_is_refused() {
     run(&["bench", "--text", "/none/such"]).check(1, "cannot read");
     run(&["bench", "--lanes", "257"]).check(2, "257 is not in 1..=256");
     run(&["bench", "--json", "/none/such/rows.json"]).check(1, "cannot write");
+    run(&["bench", "--json", "-"]).check(2, "stdout has the table");
+}
+
+#[test]
+fn what_was_measured_is_kept_where_another_runner_fails() {
+    if !has_environments() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let json = text(&folder.path().join("rows.json"));
+    let words = "bench --quiet --variant q4 --only rust-rten,rust,rust --lanes 1 --least-tokens 40 --runs 1 --json";
+    let args: Vec<&str> = words.split(' ').chain([json.as_str()]).collect();
+    let ended = run(&args);
+    let table = String::from_utf8(ended.stdout.clone()).unwrap();
+    assert_eq!(ended.code, Some(1), "{table} {}", ended.stderr);
+    assert!(table.contains("Requests that failed"), "{table}");
+    let report: Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    assert_eq!(report["rows"].as_array().unwrap().len(), 2, "once, both ways");
+    let failures = report["failures"].as_array().unwrap();
+    assert_eq!(failures.len(), 1);
+    assert_eq!(failures[0]["runner"], "rust-rten");
+    assert_eq!(failures[0]["error"]["code"], "unsupported");
 }

@@ -545,3 +545,18 @@ fn the_ops_of_exact_graphs_are_those_of_the_document() {
     let said: Vec<&str> = list.split(',').map(str::trim).collect();
     assert_eq!(said, llmzip::model::exactness::EXACT_OPS);
 }
+
+/// A link may point to where it only lies on one machine, and what git puts in the place of an ignored folder replaces it.
+#[test]
+fn no_link_is_committed() {
+    let Ok(listed) = std::process::Command::new("git")
+        .args(["ls-files", "--stage"])
+        .current_dir(root())
+        .output()
+    else {
+        return;
+    };
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let links: Vec<&str> = listed.lines().filter(|line| line.starts_with("120000")).collect();
+    assert!(links.is_empty(), "{links:?}");
+}

@@ -11,9 +11,11 @@ use serde::Serialize;
 
 pub use rows::{BenchRow, BenchRun, Way, check};
 
+use crate::conform::asking::failure;
 use crate::conform::collect::check_load;
 use crate::conform::{Observer, Target, greet};
 use crate::model::fingerprint::{Fingerprint, GraphOptimization};
+use crate::report::FailureEntry;
 use crate::runner::protocol::{
     Bench, Detokenize, DetokenizeResult, Operation, Outcome, Tokenize, TokenizeResult, why_not_asked,
 };
@@ -50,6 +52,8 @@ pub struct BenchReport {
     pub runners: Vec<BenchRunner>,
     /// The measurements.
     pub rows: Vec<BenchRow>,
+    /// What could not be measured.
+    pub failures: Vec<FailureEntry>,
 }
 
 /// A runner with a model.
@@ -66,19 +70,32 @@ pub struct BenchRunner {
 /// Starts the runner of a name.
 pub type Start<'a> = &'a mut dyn FnMut(&str) -> Result<Box<dyn Runner>>;
 
-/// Measures. `folder` is for inputs.
+/// Measures. `folder` is for inputs. What fails is a row of the report, with the runner's stderr, and the next runner's turn comes.
 ///
 /// # Errors
-/// Those of starting a runner, `runner` and whatever else one answers, `unsupported` for one that has no `bench`, `io`, `interrupted`.
+/// `setup` for a runner that cannot be started here, `interrupted`.
 pub fn run(settings: &Settings, start: Start<'_>, folder: &Path, observer: &dyn Observer) -> Result<BenchReport> {
     let mut report = BenchReport::default();
     for target in &settings.targets {
         for name in &settings.runners {
             let mut runner = start(name)?;
-            let result = measure(settings, target, runner.as_mut(), folder, observer, &mut report);
+            let mut label = "load".to_owned();
+            let result = measure(
+                settings,
+                target,
+                runner.as_mut(),
+                folder,
+                observer,
+                &mut label,
+                &mut report,
+            );
             observer.resting(name);
+            interrupt::check()?;
+            if let Err(error) = result {
+                let failed = failure(name, &target.name, &label, error, runner.talk());
+                report.failures.push(failed);
+            }
             runner.stop();
-            result?;
         }
     }
     Ok(report)
@@ -90,6 +107,7 @@ fn measure(
     runner: &mut dyn Runner,
     folder: &Path,
     observer: &dyn Observer,
+    label: &mut String,
     report: &mut BenchReport,
 ) -> Result<()> {
     let name = runner.name().to_owned();
@@ -124,10 +142,10 @@ fn measure(
             overlap: target.overlap,
             runs: settings.runs,
         };
-        let label = format!("{lanes} lanes");
-        observer.working(&name, &target.name, &label, None);
+        *label = format!("{lanes} lanes");
+        observer.working(&name, &target.name, label, None);
         let outcome = ask(runner, &request, &mut |progress| {
-            observer.working(&name, &target.name, &label, Some(progress));
+            observer.working(&name, &target.name, label, Some(progress));
             interrupt::check()
         })?;
         let result = done(&name, "bench", outcome)?;

@@ -57,16 +57,18 @@ pub struct BenchRun {
     pub passes_s: f64,
 }
 
+/// A nanosecond and a year: rates of what lies between them are finite.
+const SHORTEST_S: f64 = 1e-9;
+const LONGEST_S: f64 = 3.2e7;
+
 /// Holds a result to what was asked.
 ///
 /// # Errors
 /// `runner`.
 pub fn check(runner: &str, request: &Bench, result: &BenchResult, plain_bytes: u64) -> Result<()> {
     let wrong = |what: String| {
-        Err(Error::new(
-            ErrorCode::Runner,
-            format!("{runner} answered `bench` wrongly: {what}"),
-        ))
+        let message = format!("{runner} answered `bench` wrongly: {what}");
+        Err(Error::new(ErrorCode::Runner, message).with_hint("PROTOCOL.md says what `bench` gives"))
     };
     if result.plain_bytes != plain_bytes {
         return wrong(format!(
@@ -74,12 +76,23 @@ pub fn check(runner: &str, request: &Bench, result: &BenchResult, plain_bytes: u
             result.plain_bytes
         ));
     }
-    if result.tokens == 0 {
-        return wrong("it coded no token".to_owned());
+    if result.tokens == 0 || result.tokens > plain_bytes {
+        return wrong(format!("it coded {} tokens of {plain_bytes} bytes", result.tokens));
+    }
+    if result.container_bytes == 0 {
+        return wrong("its container has no byte".to_owned());
     }
     for (what, times) in [("encode", &result.encode), ("decode", &result.decode)] {
         if times.len() != request.runs as usize {
             return wrong(format!("`{what}` has {} runs, not {}", times.len(), request.runs));
+        }
+        let clock = SHORTEST_S..LONGEST_S;
+        let is_time = |time: &BenchTime| clock.contains(&time.elapsed_s) && clock.contains(&time.passes_s);
+        if let Some(time) = times.iter().find(|time| !is_time(time)) {
+            return wrong(format!(
+                "{} s and {} s of `{what}` are no times that a clock gives",
+                time.elapsed_s, time.passes_s
+            ));
         }
         if let Some(time) = times.iter().find(|time| time.session_s > time.elapsed_s) {
             return wrong(format!(
@@ -192,7 +205,17 @@ mod tests {
             assert!(error.message.contains(said), "{error}");
         };
         refused(|result| result.plain_bytes = 3999, "3999 bytes");
-        refused(|result| result.tokens = 0, "no token");
+        refused(|result| result.tokens = 0, "it coded 0 tokens");
+        refused(|result| result.tokens = 4001, "it coded 4001 tokens of 4000 bytes");
+        refused(|result| result.container_bytes = 0, "no byte");
+        refused(
+            |result| result.encode[0].elapsed_s = 5e-324,
+            "no times that a clock gives",
+        );
+        refused(
+            |result| result.decode[0].passes_s = 1e308,
+            "no times that a clock gives",
+        );
         refused(|result| result.encode.truncate(2), "`encode` has 2 runs, not 3");
         refused(|result| result.decode[1].session_s = 10.5, "10.5 s of `decode`");
     }

@@ -1,5 +1,6 @@
 //! Owns `llmzip bench`: from arguments to measurements, and from these to what is printed and written.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use super::args::BenchArguments;
@@ -10,7 +11,8 @@ use super::targets::targets_of;
 use crate::bench::{self, Settings, table};
 use crate::files::{OutputFile, scratch_folder};
 use crate::model::provenance::Models;
-use crate::report::sections::plain;
+use crate::report::exit_code_of;
+use crate::report::sections::{failures, plain};
 use crate::report::terminal::render_sections;
 use crate::setup::Layout;
 use crate::{Error, ErrorCode, Result};
@@ -20,6 +22,9 @@ pub fn run(arguments: &BenchArguments, output: &Output) -> Result<u8> {
     let layout = Layout::find()?;
     let settings = settings(arguments, &layout)?;
     if let Some(path) = &arguments.json {
+        if path.as_os_str() == "-" {
+            return Err(Error::new(ErrorCode::Usage, "--json -: stdout has the table").with_hint("name a file"));
+        }
         // What cannot be written is told before anything runs, not after.
         OutputFile::create(path, true)?;
     }
@@ -40,7 +45,10 @@ pub fn run(arguments: &BenchArguments, output: &Output) -> Result<u8> {
         report.rows.len(),
         settings.runs
     );
-    let text = render_sections(&[table::section(&report)], &plain(measured), output.colour());
+    let mut sections = vec![table::section(&report)];
+    sections.retain(|section| !section.rows.is_empty());
+    sections.extend(failures(&report.failures));
+    let text = render_sections(&sections, &plain(measured), output.colour());
     output.data(&text)?;
     if let Some(path) = &arguments.json {
         let mut json = serde_json::to_vec_pretty(&report)
@@ -48,7 +56,8 @@ pub fn run(arguments: &BenchArguments, output: &Output) -> Result<u8> {
         json.push(b'\n');
         write_file(path, &json)?;
     }
-    Ok(0)
+    let failed = u8::from(!report.failures.is_empty());
+    Ok(exit_code_of(&report.failures).unwrap_or(failed))
 }
 
 fn settings(arguments: &BenchArguments, layout: &Layout) -> Result<Settings> {
@@ -57,6 +66,16 @@ fn settings(arguments: &BenchArguments, layout: &Layout) -> Result<Settings> {
     for name in &arguments.model {
         targets.extend(targets_of(&models, name, &arguments.variant, false)?);
     }
+    // Who is measured twice has rows that nobody can tell apart.
+    let mut seen = BTreeSet::new();
+    targets.retain(|target| seen.insert((target.model_dir.clone(), target.model_file.clone())));
+    let mut seen = BTreeSet::new();
+    let runners = arguments
+        .only
+        .iter()
+        .filter(|name| seen.insert(*name))
+        .cloned()
+        .collect();
     let sample = || layout.models().join("tiny").join("samples").join("prose-45k.txt");
     let path = arguments.text.clone().unwrap_or_else(sample);
     let bytes = fs::read(&path).map_err(|source| Error::io("read", &path, &source))?;
@@ -69,7 +88,7 @@ fn settings(arguments: &BenchArguments, layout: &Layout) -> Result<Settings> {
     lanes.dedup();
     Ok(Settings {
         targets,
-        runners: arguments.only.clone(),
+        runners,
         lanes,
         lane_tokens: arguments.lane_tokens,
         least_tokens: arguments.least_tokens,

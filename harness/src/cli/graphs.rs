@@ -16,7 +16,8 @@ pub fn run(command: &str, arguments: &PythonArguments, output: &Output) -> Resul
     let python = setup::prepare_python(&layout, Packages::Runtime, &mut SetupTalk::new(output))?;
     let mut process = Command::new(&python);
     process
-        .args(["-m", "llmzip", command])
+        // -P: no file of the folder that we are in is taken for a module.
+        .args(["-P", "-m", "llmzip", command])
         .args(&arguments.words)
         .args((command == "quantize" && output.is_quiet()).then_some("--quiet"))
         .env("PYTHONPATH", layout.py_runner().join("src"))

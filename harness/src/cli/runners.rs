@@ -277,7 +277,8 @@ fn python_runner(
     mut args: Vec<String>,
     packages: Vec<PathBuf>,
 ) -> Result<CommandSpec> {
-    args.extend(["-m", "llmzip", "runner"].map(str::to_owned));
+    // -P: no file of the folder that we are in is taken for a module.
+    args.extend(["-P", "-m", "llmzip", "runner"].map(str::to_owned));
     let folders = [vec![layout.py_runner().join("src")], packages].concat();
     let path = std::env::join_paths(&folders).map_err(|source| {
         Error::new(

@@ -1,7 +1,7 @@
 //! Owns a conformance run: what is asked of which runner in which order, and what the report then holds. It starts no process,
 //! reads no model and prints nothing.
 
-mod asking;
+pub mod asking;
 pub mod collect;
 pub mod inputs;
 pub(crate) mod judge;

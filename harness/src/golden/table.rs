@@ -11,7 +11,7 @@ use crate::report::{CheckEntry, RunnerStatus, Verdict};
 pub fn render(golden: &GoldenReport, colour: bool) -> String {
     let mut sections = vec![table(golden)];
     sections.extend(skips(&golden.report));
-    sections.extend(failures(&golden.report));
+    sections.extend(failures(&golden.report.failures));
     render_sections(&sections, &last_line(golden), colour)
 }
 

@@ -257,16 +257,20 @@ impl Report {
     /// The exit code that README.md documents: integrity before broken runners before failed comparisons.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
-        let failed_with = |codes: &[ErrorCode]| self.failures.iter().any(|failure| codes.contains(&failure.error.code));
-        if failed_with(&[ErrorCode::Integrity, ErrorCode::Vocabulary]) {
-            4
-        } else if failed_with(&[ErrorCode::Runner, ErrorCode::Internal, ErrorCode::Interrupted]) {
-            // Where the user asked for the end there is no report: a runner that says so by itself is broken.
-            5
-        } else if failed_with(&[ErrorCode::Setup]) {
-            3
-        } else {
-            u8::from(!self.holds())
-        }
+        exit_code_of(&self.failures).unwrap_or_else(|| u8::from(!self.holds()))
+    }
+}
+
+/// The exit code of failed requests that is not 1, or `None` where there is no such one.
+#[must_use]
+pub fn exit_code_of(failures: &[FailureEntry]) -> Option<u8> {
+    let failed_with = |codes: &[ErrorCode]| failures.iter().any(|failure| codes.contains(&failure.error.code));
+    if failed_with(&[ErrorCode::Integrity, ErrorCode::Vocabulary]) {
+        Some(4)
+    } else if failed_with(&[ErrorCode::Runner, ErrorCode::Internal, ErrorCode::Interrupted]) {
+        // Where the user asked for the end there is no report: a runner that says so by itself is broken.
+        Some(5)
+    } else {
+        failed_with(&[ErrorCode::Setup]).then_some(3)
     }
 }

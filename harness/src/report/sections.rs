@@ -76,7 +76,7 @@ pub fn sections(report: &Report) -> Vec<Section> {
     sections.push(containers(report));
     sections.push(times(report));
     sections.extend(skips(report));
-    sections.extend(failures(report));
+    sections.extend(failures(&report.failures));
     sections.retain(|section| !section.rows.is_empty());
     sections
 }

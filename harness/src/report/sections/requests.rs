@@ -1,7 +1,7 @@
 //! Owns the tables of the requests that a runner skipped, and of those that failed.
 
 use super::{Section, Tone, header, plain, toned};
-use crate::report::Report;
+use crate::report::{FailureEntry, Report};
 
 pub fn skips(report: &Report) -> Option<Section> {
     let rows: Vec<_> = report
@@ -24,9 +24,8 @@ pub fn skips(report: &Report) -> Option<Section> {
     })
 }
 
-pub fn failures(report: &Report) -> Option<Section> {
-    let rows: Vec<_> = report
-        .failures
+pub fn failures(failures: &[FailureEntry]) -> Option<Section> {
+    let rows: Vec<_> = failures
         .iter()
         .map(|failure| {
             vec![
@@ -39,7 +38,7 @@ pub fn failures(report: &Report) -> Option<Section> {
         })
         .collect();
     let mut remarks = Vec::new();
-    for failure in &report.failures {
+    for failure in failures {
         if !failure.error.hint.is_empty() {
             remarks.push(format!("hint ({}): {}", failure.runner, failure.error.hint));
         }

@@ -82,6 +82,8 @@ async function run(way) {
   heatMap.hide();
   progress.begin(way === 'compress' ? `Compressing ${input.name}` : `Decompressing ${input.name}`);
   element('cancel').focus();
+  // The worker is asked in order: the model is there before the run.
+  if (engine.isDown) void openModel();
   try {
     const { name, content } = input;
     if (way === 'compress') {

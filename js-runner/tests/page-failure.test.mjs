@@ -27,7 +27,7 @@ suite('the page, when something fails', { skip: withoutPage }, () => {
    * A page that is loaded again with what `spoil` does, and has a text.
    *
    * @param {import('node:test').TestContext} context
-   * @param {(page: Page) => Promise<void>} [spoil]
+   * @param {(page: Page) => Promise<unknown>} [spoil]
    */
   async function spoiled(context, spoil = async () => {}) {
     const page = await browser.open({ withModel: false });
@@ -93,4 +93,45 @@ suite('the page, when something fails', { skip: withoutPage }, () => {
       await checkWorks(page);
     });
   }
+
+  test('a model that came late is shown, and so is the choice', async (context) => {
+    const catalogue = '**/catalogue.json';
+    const page = await spoiled(context, (page) => page.route(catalogue, (route) => route.abort()));
+    await checkNoModel(page, /cannot get the list of models/);
+    await page.unroute(catalogue);
+    await checkWorks(page);
+    assert.equal(await page.getByLabel('Compress with').inputValue(), 'exact');
+  });
+
+  test('a variant that the server has not is refused', async (context) => {
+    const page = await spoiled(context);
+    await ready(page);
+    await page.getByLabel('Compress with').evaluate((select) => select.append(new Option('q9')));
+    await page.getByLabel('Compress with').selectOption('q9');
+    await checkNoModel(page, /the model tiny has no variant q9 here\. use one of: .*exact/);
+    assert.equal(await press(page, 'Compress'), 'failure');
+    assert.equal(await page.locator('#failure-code').innerText(), 'usage');
+    await page.locator('#variant').evaluate((/** @type {HTMLSelectElement} */ select) => {
+      select.value = 'exact';
+      select.dispatchEvent(new Event('change'));
+    });
+    await ready(page);
+    await checkWorks(page);
+  });
+
+  test('without zstd there is a result, which does not name it', async (context) => {
+    const page = await spoiled(context, (page) =>
+      page.route(WORKER, async (route) => {
+        const response = await route.fetch();
+        // It alone is instantiated from bytes that are in the script.
+        const lack = `const compile = WebAssembly.instantiate;
+          WebAssembly.instantiate = (bytes, ...rest) => bytes.byteLength < 1_000_000
+            ? Promise.reject(new RangeError('no memory')) : compile(bytes, ...rest);\n`;
+        await route.fulfill({ response, body: lack + (await response.text()) });
+      }),
+    );
+    await ready(page);
+    await checkWorks(page);
+    assert.deepEqual(await page.locator('#sizes-rows th').allInnerTexts(), ['plain', 'gzip', 'LLMzip']);
+  });
 });

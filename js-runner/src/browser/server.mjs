@@ -119,6 +119,9 @@ export class LoopbackServer {
         response.destroy();
         return;
       }
+      // What the handler said is of what it would have sent.
+      for (const name of response.getHeaderNames()) response.removeHeader(name);
+      for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
       const { code, message, hint } = asLlmzipError(thrown);
       sendJson(response, { code, message, hint }, 422);
     }

@@ -5,9 +5,10 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, request } from 'node:http';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { suite, test } from 'node:test';
 import { RequestFiles } from '../src/browser/files.mjs';
-import { LoopbackServer } from '../src/browser/server.mjs';
+import { hostsOf, LoopbackServer } from '../src/browser/server.mjs';
 import { InternalError } from '../src/core/errors.mjs';
 import { withoutChromium } from './support/chromium.mjs';
 import { hashesOf, TINY, temporaryFolder, withoutTiny } from './support/model-folder.mjs';
@@ -241,13 +242,10 @@ test('the server answers its own page alone', async (context) => {
   const server = new LoopbackServer({ 'GET page': ({ response }) => void response.end('secret') });
   await server.start();
   context.after(() => server.close());
-  /** @type {(path: string, headers?: Record<string, string>) => Promise<import('node:http').IncomingMessage>} */
-  const get = (path, headers = {}) =>
+  /** @type {(path: string, headers?: Record<string, string>, more?: object) => Promise<import('node:http').IncomingMessage>} */
+  const get = (path, headers = {}, more = {}) =>
     new Promise((resolve, reject) => {
-      request(new URL(path, server.url), { headers }, (response) => {
-        response.resume();
-        resolve(response);
-      })
+      request(new URL(path, server.url), { headers, ...more }, resolve)
         .on('error', reject)
         .end();
     });
@@ -260,6 +258,13 @@ test('the server answers its own page alone', async (context) => {
   assert.equal((await get('/page')).statusCode, 404);
   assert.equal((await get(`/${'0'.repeat(32)}/page`)).statusCode, 404);
   assert.equal((await get('other')).statusCode, 404);
+  assert.equal(await text(page), 'secret');
+  const head = await get('page', {}, { method: 'HEAD' });
+  assert.equal(head.statusCode, 200);
+  assert.equal(await text(head), '');
+  for (const path of ['//', 'http://']) assert.equal((await get('page', {}, { path })).statusCode, 400, path);
+  assert.deepEqual(hostsOf(81), ['127.0.0.1:81', 'localhost:81']);
+  assert.deepEqual(hostsOf(80), ['127.0.0.1:80', 'localhost:80', '127.0.0.1', 'localhost']);
 });
 
 test('a page gets the files of its request alone', async (context) => {

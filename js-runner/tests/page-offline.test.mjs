@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join } from 'node:path';
 import { suite, test } from 'node:test';
@@ -231,6 +231,30 @@ suite('over HTTP', { skip: withoutTiny }, () => {
     const empty = join(folder, '..', 'smollm2-135m-instruct');
     mkdirSync(empty);
     await assert.rejects(catalogueOf(empty), (error) => error instanceof LlmzipError && error.code === 'setup');
+  });
+
+  test('a model file that has gone is told, and that is not kept', async (context) => {
+    const folder = copyOfTiny(context);
+    const { url } = await served(context, ['--model', folder]);
+    const { files } = await (await fetch(new URL('catalogue.json', url))).json();
+    const { address } = files.find((/** @type {{ path: string }} */ { path }) => path === EXACT);
+    const ask = (/** @type {string} */ method) => fetch(new URL(address, url), { method });
+    const head = await ask('HEAD');
+    assert.equal(head.headers.get('content-length'), String(readFileSync(join(folder, EXACT)).length));
+    const check = async (/** @type {RegExp} */ said) => {
+      const response = await ask('GET');
+      assert.equal(response.status, 422);
+      assert.equal(response.headers.get('cache-control'), 'no-store');
+      assert.equal(response.headers.get('content-type'), 'application/json');
+      const body = await response.text();
+      assert.equal(JSON.parse(body).code, 'io');
+      assert.match(JSON.parse(body).message, said);
+      assert.ok(!body.includes(folder), body);
+    };
+    rmSync(join(folder, EXACT));
+    await check(/^cannot read model_exact\.onnx: ENOENT$/);
+    mkdirSync(join(folder, EXACT));
+    await check(/^cannot read model_exact\.onnx: /);
   });
 
   test('a port that is taken is told, and what ends it', async (context) => {

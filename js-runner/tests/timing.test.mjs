@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseEps } from '../src/core/container/eps.mjs';
 import { MAX_FRAME_BYTES } from '../src/core/container/layout.mjs';
-import { UsageError } from '../src/core/errors.mjs';
+import { LlmzipError, UsageError } from '../src/core/errors.mjs';
 import { timeRoundTrips } from '../src/core/timing.mjs';
 import { syntheticModel } from './support/synthetic.mjs';
 
@@ -43,4 +43,26 @@ test('what is no coded frame is not timed', async () => {
     );
   await check(new Uint8Array(), /stored, not coded/);
   await check(new Uint8Array(MAX_FRAME_BYTES + 1), /more than a frame's/);
+});
+
+test('what compress would refuse is refused before the first pass', async () => {
+  /** @type {(change: object, code: string, said: RegExp, options?: import('./support/synthetic.mjs').SyntheticOptions) => Promise<void>} */
+  const check = async (change, code, said, options) => {
+    const model = syntheticModel(options);
+    await assert.rejects(
+      timeRoundTrips(TEXT, model, { ...SETTINGS, ...change }, 1, () => {}),
+      (error) => {
+        assert.ok(error instanceof LlmzipError);
+        assert.equal(error.code, code);
+        assert.match(error.message, said);
+        return true;
+      },
+    );
+    assert.deepEqual(model.source.calls, []);
+  };
+  const { vocabSize } = syntheticModel().source;
+  await check({ policy: { ...SETTINGS.policy, startToken: vocabSize } }, 'usage', /the start token is/);
+  await check({ policy: { ...SETTINGS.policy, window: 1 } }, 'usage', /the window is/);
+  await check({ lanes: 0 }, 'usage', /the number of lanes is 0/);
+  await check({ eps: parseEps('0') }, 'unsupported', /eps 0 relies on/, { exact: false });
 });

@@ -6,8 +6,10 @@
  * @module
  */
 
-import { createReadStream, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
+import { IoError } from '../core/errors.mjs';
 import { catalogueOf } from './catalogue.mjs';
 import { LoopbackServer } from './server.mjs';
 import { buildSite, INDEX } from './site.mjs';
@@ -39,7 +41,7 @@ export async function servePage(modelDir, { port, dtype }) {
  * @returns {import('./server.mjs').Handler}
  */
 function answerOf({ type, forEver, content }) {
-  return async ({ response }) => {
+  return async ({ request, response }) => {
     response.setHeader('Cache-Control', forEver ? FOR_EVER : ASK_AGAIN);
     response.setHeader('Content-Type', type);
     if (typeof content !== 'string') {
@@ -48,7 +50,38 @@ function answerOf({ type, forEver, content }) {
       return;
     }
     // A model may be large, and change below us: the page holds what it gets to its hash.
-    response.setHeader('Content-Length', statSync(content).size);
-    await pipeline(createReadStream(content), response);
+    const { file, size } = await openFile(content);
+    try {
+      response.setHeader('Content-Length', size);
+      if (request.method === 'HEAD') response.end();
+      else await pipeline(file.createReadStream({ autoClose: false }), response);
+    } finally {
+      await file.close();
+    }
   };
+}
+
+/**
+ * @param {string} path
+ * @returns {Promise<{ file: import('node:fs/promises').FileHandle, size: number }>} its size in bytes
+ * @throws {IoError} it names the file alone: where this machine has it is no matter of a page's
+ */
+async function openFile(path) {
+  const failure = (/** @type {string} */ why, /** @type {unknown} */ cause) =>
+    new IoError(
+      `cannot read ${basename(path)}: ${why}`,
+      "get the model's files again, all of them, and start the server again",
+      cause,
+    );
+  const file = await open(path).catch((cause) => {
+    throw failure(cause.code ?? 'it cannot be opened', cause);
+  });
+  try {
+    const stats = await file.stat();
+    if (!stats.isFile()) throw failure('it is no file any more', undefined);
+    return { file, size: stats.size };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
 }

@@ -17,6 +17,7 @@ import { asLlmzipError, IoError, reason } from '../core/errors.mjs';
 
 const HOST = '127.0.0.1';
 const OTHER_NAME = 'localhost';
+const HTTP_PORT = 80;
 /** What a page may do; that it is framed by none, only a header can say. */
 export const POLICY = Object.freeze([
   "default-src 'none'",
@@ -46,7 +47,8 @@ export class LoopbackServer {
   #hosts = [];
 
   /**
-   * @param {Readonly<Record<string, Handler>>} handlers by method and the path behind the prefix, such as `GET worker.js`
+   * @param {Readonly<Record<string, Handler>>} handlers by method and the path behind the prefix, such as `GET worker.js`; HEAD is answered by
+   *   that of GET, whose body Node then leaves out
    * @param {string} [prefix] of every path; one that nobody can guess unless given
    */
   constructor(handlers, prefix = `/${randomBytes(16).toString('hex')}/`) {
@@ -73,7 +75,7 @@ export class LoopbackServer {
       });
       this.#server.listen(port, HOST, () => {
         const { port: taken } = /** @type {import('node:net').AddressInfo} */ (this.#server.address());
-        this.#hosts = [HOST, OTHER_NAME].map((name) => `${name}:${taken}`);
+        this.#hosts = hostsOf(taken);
         resolve();
       });
     });
@@ -96,10 +98,16 @@ export class LoopbackServer {
    */
   async #answer(handlers, request, response) {
     for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://page');
+    const target = request.url ?? '/';
+    if (!URL.canParse(target, 'http://page')) {
+      response.writeHead(400).end();
+      return;
+    }
+    const { pathname, searchParams } = new URL(target, 'http://page');
     // Any other name for this address is another site, which must not get in by it.
     const isOurs = this.#hosts.includes(request.headers.host ?? '') && pathname.startsWith(this.#prefix);
-    const name = `${request.method} ${pathname.slice(this.#prefix.length)}`;
+    const method = request.method === 'HEAD' ? 'GET' : request.method;
+    const name = `${method} ${pathname.slice(this.#prefix.length)}`;
     if (!isOurs || !Object.hasOwn(handlers, name)) {
       response.writeHead(404).end();
       return;
@@ -111,10 +119,24 @@ export class LoopbackServer {
         response.destroy();
         return;
       }
+      // What the handler said is of what it would have sent.
+      for (const name of response.getHeaderNames()) response.removeHeader(name);
+      for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
       const { code, message, hint } = asLlmzipError(thrown);
       sendJson(response, { code, message, hint }, 422);
     }
   }
+}
+
+/**
+ * The names under which a client asks this machine at that port; it leaves out the port of HTTP.
+ *
+ * @param {number} port
+ * @returns {string[]}
+ */
+export function hostsOf(port) {
+  const names = [HOST, OTHER_NAME];
+  return [...names.map((name) => `${name}:${port}`), ...(port === HTTP_PORT ? names : [])];
 }
 
 /**

@@ -8,7 +8,7 @@
  */
 
 import { decompress } from './compressor/decode.mjs';
-import { compress, writerPlan } from './compressor/encode.mjs';
+import { checkOptions, compress, writerPlan } from './compressor/encode.mjs';
 import { lanesOf } from './compressor/lanes.mjs';
 import { epsValue } from './container/eps.mjs';
 import { MAX_FRAME_BYTES } from './container/layout.mjs';
@@ -46,7 +46,8 @@ const now = () => performance.now() / 1000;
  * @param {number} runs
  * @param {Progress} progress
  * @returns {Promise<Timing>}
- * @throws {UsageError} `plain` is longer than a frame, or nothing of it would be coded
+ * @throws {import('./errors.mjs').LlmzipError} usage (`plain` is longer than a frame, or nothing of it would be coded), and whatever
+ *   `compress` and `decompress` throw; what can be refused is, before the first pass
  */
 export async function timeRoundTrips(plain, model, settings, runs, progress) {
   if (plain.length > MAX_FRAME_BYTES) {
@@ -56,6 +57,7 @@ export async function timeRoundTrips(plain, model, settings, runs, progress) {
     );
   }
   const options = { ...settings, frameBytes: MAX_FRAME_BYTES };
+  checkOptions(model, options);
   const ids = Uint32Array.from(splitRuns(plain, model.tokenizer).ids);
   const lanes = lanesOf(settings.lanes ?? 'auto', ids.length);
   const writing = writerPlan(model.source, lanes, epsValue(settings.eps));

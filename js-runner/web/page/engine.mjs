@@ -1,7 +1,8 @@
 /**
  * The worker, seen from the page: requests go to it, what it tells and answers comes back.
  *
- * Owns the worker's life: a run is cancelled by the end of the worker, and another takes its place.
+ * Owns the worker's life: a run is cancelled by the end of the worker, and another takes its place. One that failed is ended too, and the next
+ * `open` starts another.
  *
  * @module
  */
@@ -37,7 +38,7 @@ export class CancelledError extends Error {}
 
 export class Engine {
   #script;
-  /** @type {Worker} */
+  /** Undefined where it failed. @type {Worker | undefined} */
   #worker;
   #lastId = 0;
   /** @type {Map<number, { listen: Listen, resolve: (result: any) => void, reject: (error: Error) => void }>} */
@@ -49,6 +50,11 @@ export class Engine {
     this.#worker = this.#start();
   }
 
+  /** Whether the worker failed: until `open` is asked, which starts another, nothing else is answered. */
+  get isDown() {
+    return this.#worker === undefined;
+  }
+
   /**
    * @param {WithoutId<Request>} request
    * @param {Listen} [listen]
@@ -56,16 +62,19 @@ export class Engine {
    * @throws {EngineError | CancelledError}
    */
   ask(request, listen = () => {}) {
+    if (request.op === 'open') this.#worker ??= this.#start();
+    const worker = this.#worker;
+    if (!worker) return Promise.reject(failure('the worker failed'));
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { listen, resolve, reject });
-      this.#worker.postMessage({ id, ...request });
+      worker.postMessage({ id, ...request });
     });
   }
 
   /** Ends all that goes on; the model has to be opened again. */
   cancel() {
-    this.#worker.terminate();
+    this.#worker?.terminate();
     this.#worker = this.#start();
     this.#rejectAll(new CancelledError('cancelled'));
   }
@@ -75,9 +84,10 @@ export class Engine {
     worker.addEventListener('message', ({ data }) => this.#hear(data));
     worker.addEventListener('error', (event) => {
       if (worker !== this.#worker) return;
-      const message = event.message || 'the worker could not be started';
-      const hint = 'load the page again; if it goes on, there may be too little memory for this model';
-      this.#rejectAll(new EngineError({ code: 'internal', message, hint }));
+      // Nobody knows what it still does: whatever waits for it could wait for ever.
+      worker.terminate();
+      this.#worker = undefined;
+      this.#rejectAll(failure(event.message || 'the worker could not be started'));
     });
     return worker;
   }
@@ -98,4 +108,10 @@ export class Engine {
     this.#waiting.clear();
     for (const { reject } of all) reject(error);
   }
+}
+
+/** @param {string} message */
+function failure(message) {
+  const hint = 'load the page again; if it goes on, there may be too little memory for this model';
+  return new EngineError({ code: 'internal', message, hint });
 }

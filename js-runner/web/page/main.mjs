@@ -60,15 +60,24 @@ async function openModel() {
       if ('fetched' in news) showFetching(news.fetched, news.total);
     });
     showModel(story);
-    offerVariants(story, (chosen) => {
-      dtype = chosen;
-      void openModel();
-    });
+    offer(story);
   } catch (error) {
     if (error instanceof CancelledError) return;
     const { message, hint } = asEngineError(error);
     showModelFailure(message, hint);
   }
+}
+
+/**
+ * The variants of a model that the server's or the person's choice loaded.
+ *
+ * @param {import('../worker/model.mjs').ModelStory} story
+ */
+function offer(story) {
+  offerVariants(story, (chosen) => {
+    dtype = chosen;
+    void openModel();
+  });
 }
 
 /** @param {'compress' | 'decompress'} way */
@@ -82,14 +91,22 @@ async function run(way) {
   heatMap.hide();
   progress.begin(way === 'compress' ? `Compressing ${input.name}` : `Decompressing ${input.name}`);
   element('cancel').focus();
+  // The worker is asked in order: the model is there before the run.
+  if (engine.isDown) void openModel();
   try {
     const { name, content } = input;
     if (way === 'compress') {
       const result = await engine.ask({ op: way, input: content, dtype }, progress.listen);
       showCompressed(name, result);
+      // A model that could not be had before may have come with the run.
+      showModel(result.story);
+      offer(result.story);
       void heatMap.show(result.tokens).catch(() => {});
     } else {
-      await showDecompressed(name, await engine.ask({ op: way, input: content }, progress.listen));
+      const result = await engine.ask({ op: way, input: content }, progress.listen);
+      await showDecompressed(name, result);
+      // The container's, which need not be the one that was chosen.
+      showModel(result.story);
     }
     ended('result-heading');
   } catch (error) {

@@ -12,7 +12,7 @@ import { amount } from './words.mjs';
 /** @param {ModelStory} story */
 export function showModel(story) {
   const { name, dtype, sha256, tokenizerSha256, bytes, known, exact, reason, eps, runtime, threads, kept } = story;
-  say('model-state', `${name}, ${dtype}, is loaded.`);
+  state(`${name}, ${dtype}, is loaded.`);
   say('model-name', `${name}, variant ${dtype}, ${amount(bytes)}`);
   say('model-sha256', sha256);
   say('model-tokenizer', tokenizerSha256);
@@ -41,13 +41,12 @@ export function showModel(story) {
 
 /** @param {number} done @param {number} total bytes */
 export function showFetching(done, total) {
-  say('model-state', `Loading the model: ${amount(done)} of ${amount(total)}`);
+  state(`Loading the model: ${amount(done)} of ${amount(total)}`);
 }
 
 /** @param {string} message @param {string} hint */
 export function showModelFailure(message, hint) {
-  say('model-state', `The model cannot be used: ${message}. ${hint}.`);
-  element('model-state').classList.add('failure');
+  state(`The model cannot be used: ${message}. ${hint}.`, true);
   show('model-story', false);
 }
 
@@ -69,6 +68,15 @@ export function offerVariants({ dtypes, dtype }, choose) {
   );
   select.onchange = () => choose(select.value);
   show('model-choice', dtypes.length > 1);
+}
+
+/**
+ * @param {string} text
+ * @param {boolean} [isFailure]
+ */
+function state(text, isFailure = false) {
+  say('model-state', text);
+  element('model-state').classList.toggle('failure', isFailure);
 }
 
 /**

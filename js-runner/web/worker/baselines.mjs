@@ -31,10 +31,17 @@ export async function gzipBytes(input) {
  * Bytes after zstd.
  *
  * @param {Blob} input
- * @returns {Promise<number | null>} null of an input that is too large to be held
+ * @returns {Promise<number | null>} null of an input that is too large to be held, or where zstd cannot be had or lacks memory: nothing but
+ *   a row of a table hangs on it
  */
 export async function zstdBytes(input) {
   if (input.size > MOST_ZSTD_BYTES) return null;
-  const zstd = await Zstd.load();
-  return zstd.compress(new Uint8Array(await input.arrayBuffer()), ZSTD_LEVEL).length;
+  try {
+    const zstd = await Zstd.load();
+    return zstd.compress(new Uint8Array(await input.arrayBuffer()), ZSTD_LEVEL).length;
+  } catch {
+    // One that failed is not tried again as it is.
+    await Zstd.unload().catch(() => {});
+    return null;
+  }
 }

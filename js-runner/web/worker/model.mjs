@@ -6,7 +6,7 @@
  * @module
  */
 
-import { IoError, reason } from '../../src/core/errors.mjs';
+import { IoError, reason, UsageError } from '../../src/core/errors.mjs';
 import { CPU, DEFAULT_SETTINGS, loadModelWith } from '../../src/core/model/load.mjs';
 import { systemSha256, webEngine } from '../../src/web/engine.mjs';
 import { openWasmSession, runtime } from '../../src/web/session.mjs';
@@ -80,10 +80,15 @@ export class PageModel {
   /**
    * @param {string} [dtype] the catalogue's choice unless given
    * @returns {Promise<OfferedVariant>}
+   * @throws {IoError | UsageError} there is no such variant
    */
   async variant(dtype) {
-    const { variants, variant } = await this.catalogue();
-    return /** @type {OfferedVariant} */ (variants.find((each) => each.dtype === (dtype ?? variant)) ?? variants[0]);
+    const { name, variants, variant } = await this.catalogue();
+    const wanted = dtype ?? variant;
+    const found = variants.find((each) => each.dtype === wanted);
+    if (found) return found;
+    const known = variants.map((each) => each.dtype).join(', ');
+    throw new UsageError(`the model ${name} has no variant ${wanted} here`, `use one of: ${known}`);
   }
 
   /**

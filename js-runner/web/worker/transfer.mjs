@@ -14,6 +14,7 @@ import { gzipBytes, ZSTD_LEVEL, zstdBytes } from './baselines.mjs';
 import { variantOf } from './catalogue.mjs';
 import { TokenCosts } from './tokens.mjs';
 
+/** @typedef {import('./model.mjs').ModelStory} ModelStory */
 /** @typedef {import('./model.mjs').PageModel} PageModel */
 /** @typedef {import('../../src/core/compressor/encode.mjs').CompressSummary} CompressSummary */
 /** @typedef {import('../../src/core/compressor/decode.mjs').DecompressSummary} DecompressSummary */
@@ -27,8 +28,11 @@ import { TokenCosts } from './tokens.mjs';
  * @property {(done: number, tokens: number) => void} progress the part that is done, 0 to 1, and its tokens
  */
 
-/** @typedef {{ output: Blob, summary: CompressSummary, gzip: number, zstd: number | null, zstdLevel: number, costs: TokenCosts }} Compressed */
-/** @typedef {{ output: Blob, summary: DecompressSummary, containerBytes: number }} Decompressed */
+/**
+ * @typedef {{ output: Blob, summary: CompressSummary, gzip: number, zstd: number | null, zstdLevel: number, costs: TokenCosts,
+ *   story: ModelStory }} Compressed
+ */
+/** @typedef {{ output: Blob, summary: DecompressSummary, containerBytes: number, story: ModelStory }} Decompressed */
 
 /**
  * @param {PageModel} pageModel
@@ -63,7 +67,8 @@ export async function compressFile(pageModel, input, dtype, talk) {
     // The tokens of what is not read yet are not known.
     (done, total) => talk.progress(((pieces.count / Math.max(input.size, 1)) * done) / Math.max(total, 1), done),
   );
-  return { output: new Blob(output), summary, gzip, zstd, zstdLevel: ZSTD_LEVEL, costs };
+  const story = await pageModel.story(variant, model);
+  return { output: new Blob(output), summary, gzip, zstd, zstdLevel: ZSTD_LEVEL, costs, story };
 }
 
 /**
@@ -89,7 +94,8 @@ export async function decompressFile(pageModel, input, talk) {
     model,
     (done) => talk.progress(done / Math.max(tokens, 1), done),
   );
-  return { output: new Blob(output), summary, containerBytes: input.size };
+  const story = await pageModel.story(variant, model);
+  return { output: new Blob(output), summary, containerBytes: input.size, story };
 }
 
 /** A blob as pieces of bytes, which knows how much of it was read. */

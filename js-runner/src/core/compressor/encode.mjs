@@ -75,10 +75,7 @@ const CHUNK = 256;
  */
 export async function compress(plain, write, model, settings, progress = noProgress) {
   const { eps, policy, lanes = 'auto', frameBytes = FRAME_BYTES, onTokens } = settings;
-  checkPolicy(policy, model.source.vocabSize);
-  checkPlan({ lanes: lanesOf(lanes, 1), chunk: 1 });
-  checkRange('frame_bytes', frameBytes, 1, MAX_FRAME_BYTES);
-  if (epsValue(eps) === 0) requireExact(model.source.exactness);
+  checkOptions(model, settings);
   const sums = new Sums();
   let containerBytes = 0;
   let streamBytes = 0;
@@ -109,6 +106,20 @@ export async function compress(plain, write, model, settings, progress = noProgr
   const result = sums.finish();
   await writeCounted(writeEnd(result.plain_sha256));
   return { ...result, container_bytes: containerBytes, stream_bytes: streamBytes, entropy_bits: entropyBits };
+}
+
+/**
+ * Holds options to the model and the format, before anything is read or run.
+ *
+ * @param {LanguageModel} model
+ * @param {CompressOptions} options
+ * @throws {import('../errors.mjs').LlmzipError} usage, unsupported (eps is 0 and the model is not exact)
+ */
+export function checkOptions({ source }, { eps, policy, lanes = 'auto', frameBytes = FRAME_BYTES }) {
+  checkPolicy(policy, source.vocabSize);
+  checkPlan({ lanes: lanesOf(lanes, 1), chunk: 1 });
+  checkRange('frame_bytes', frameBytes, 1, MAX_FRAME_BYTES);
+  if (epsValue(eps) === 0) requireExact(source.exactness);
 }
 
 /**

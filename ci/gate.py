@@ -1,4 +1,4 @@
-"""The gate: a thorough conformance run, short ones with a browser and with emulated processors, and the goldens held to this machine.
+"""The gate: conformance runs of every variant, short ones with a browser and an emulated processor, and the goldens held to this machine.
 
 Owns which runs are the gate and where their reports go, for a CI system to keep. Standard library only.
 """
@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "target" / "gate"
 LLMZIP = ("cargo", "run", "--quiet", "--")
 NATIVE = "rust,rust-rten,python,node"
+OTHERS = ("--variant", "q4f16", "--variant", "q4")
 # The other one that can be had on x86-64 is run by harness/tests/emulation.rs.
 EMULATED = ("haswell",)
 EMULATOR = "qemu-x86_64"
@@ -61,9 +62,11 @@ def golden_check() -> int:
 
 
 def main() -> int:
-    """Run all, even where one fails; arguments are passed on to the thorough `conform`. Gives the first code that is not 0."""
+    """Run all, even where one fails; arguments are passed on to the `conform` of float graphs. Gives the first code that is not 0."""
     codes = {
-        "conform": conform(REPORTS, "--thorough", "--only", NATIVE, *sys.argv[1:]),
+        # The text of 100 KB takes a runner minutes for each graph: it is written and read with the one that must be the same bits.
+        "conform, exact": conform(REPORTS / "exact", "--thorough", "--variant", "exact", "--only", NATIVE),
+        "conform": conform(REPORTS, *OTHERS, "--only", NATIVE, *sys.argv[1:]),
         "conform, in a browser": in_browser(),
         "conform, emulated": emulated(),
         "golden check": golden_check(),

@@ -137,6 +137,7 @@ fn fault(command: &str, folder: &mut PathBuf) -> Result<(), String> {
                 .filter_map(|option| option.strip_prefix("--"))
                 .try_for_each(|option| contains("js-runner/src/node/cli.mjs", &format!("  --{option}")))
         }
+        ["cargo", "bench", "--bench", name] => contains("harness/Cargo.toml", &format!("[[bench]]\nname = \"{name}\"")),
         ["npm", "test"] => contains("js-runner/package.json", "\"test\": "),
         ["npm", "run", script] => contains("js-runner/package.json", &format!("\"{script}\": ")),
         ["npm", "ci"] => exists(&root().join("js-runner/package-lock.json")),

@@ -50,6 +50,7 @@ suite('operations', () => {
     assert.equal(result.protocol, 1);
     assert.equal(result.name, 'node');
     assert.deepEqual([...result.ops].sort(), [
+      'bench',
       'bye',
       'compress',
       'decompress',

@@ -1,4 +1,4 @@
-"""The gate: conformance runs of every variant, short ones with a browser and an emulated processor, and the goldens held to this machine.
+"""The gate: conformance runs of every variant, short ones with other engines and an emulated processor, and the goldens held to this machine.
 
 Owns which runs are the gate and where their reports go, for a CI system to keep. Standard library only.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "target" / "gate"
 LLMZIP = ("cargo", "run", "--quiet", "--")
-NATIVE = "rust,rust-rten,python,node"
+NATIVE = "rust,python,node"
 OTHERS = ("--variant", "q4f16", "--variant", "q4")
 # The other one that can be had on x86-64 is run by harness/tests/emulation.rs.
 EMULATED = ("haswell",)
@@ -32,13 +32,14 @@ def conform(folder: Path, *arguments: str) -> int:
     return subprocess.run([*command, *arguments], cwd=ROOT, check=False).returncode
 
 
-def in_browser() -> int:
-    """The exact graph in Chromium too, in a short run; gives the exit code, 0 where there is no Chromium."""
+def other_engines() -> int:
+    """The exact graph in rten, and in Chromium where there is one, beside ONNX Runtime; gives the exit code."""
+    runners = ["rust", "rust-rten", "browser-wasm"]
     if not os.environ.get(CHROMIUM_VARIABLE) and not any(map(shutil.which, CHROMIUM)):
         print("gate: the browser is left out: Chromium is not on the PATH; apt-get install chromium gets it on Debian")
-        return 0
-    runners = "rust,browser-wasm"
-    return conform(REPORTS / "browser", "--variant", "exact", "--only", runners, "--require", runners)
+        runners.pop()
+    names = ",".join(runners)
+    return conform(REPORTS / "engines", "--variant", "exact", "--only", names, "--require", names)
 
 
 def emulated() -> int:
@@ -67,7 +68,7 @@ def main() -> int:
         # The text of 100 KB takes a runner minutes for each graph: it is written and read with the one that must be the same bits.
         "conform, exact": conform(REPORTS / "exact", "--thorough", "--variant", "exact", "--only", NATIVE),
         "conform": conform(REPORTS, *OTHERS, "--only", NATIVE, *sys.argv[1:]),
-        "conform, in a browser": in_browser(),
+        "conform, other engines": other_engines(),
         "conform, emulated": emulated(),
         "golden check": golden_check(),
     }

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use crate::archive::{ArchiveSettings, compress_options, identity};
 use crate::compressor::{OnProgress, Progress, compress, decompress, writer_plan};
-use crate::container::eps::Eps;
 use crate::container::layout;
 use crate::container::reader::ContainerReader;
 use crate::container::runs::split_runs;
@@ -67,10 +66,8 @@ pub fn time_round_trips(
         frame_bytes: MAX_FRAME_BYTES,
         ..*settings
     };
-    settings.context.check(model.session.vocab_size())?;
-    if settings.eps == Eps::ZERO {
-        model.session.exactness().require()?;
-    }
+    // What `compress` would refuse is refused before the passes that warm up.
+    compress_options(model, &settings).check(model.session.as_ref())?;
     let tokens = split_runs(plain, &model.tokenizer)?.tokens;
     let lanes = settings.lanes.of(tokens.len());
     let writing = writer_plan(model.session.as_ref(), lanes, settings.eps);

@@ -36,6 +36,18 @@ pub struct CompressOptions {
 impl CompressOptions {
     /// Plain bytes per frame unless told otherwise.
     pub const DEFAULT_FRAME_BYTES: usize = 1 << 20;
+
+    /// Holds the choices to their limits, and to what the source can do.
+    ///
+    /// # Errors
+    /// `usage`; `unsupported` for eps 0 with a source that is not exact.
+    pub(crate) fn check<S: LogitsSource + ?Sized>(&self, source: &S) -> Result<()> {
+        self.lanes.check()?;
+        if self.eps.value() == 0.0 {
+            source.exactness().require()?;
+        }
+        self.context.check(source.vocab_size())
+    }
 }
 
 /// What a writer did.
@@ -74,10 +86,7 @@ where
     S: LogitsSource + ?Sized,
     T: TextTokenizer + ?Sized,
 {
-    options.lanes.check()?;
-    if options.eps.value() == 0.0 {
-        source.exactness().require()?;
-    }
+    options.check(source)?;
     let preamble = Preamble {
         model_sha256: options.model.model_sha256,
         tokenizer_sha256: options.model.tokenizer_sha256,

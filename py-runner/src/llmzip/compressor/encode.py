@@ -45,12 +45,14 @@ class CompressOptions:
     lanes: Lanes = "auto"
     frame_bytes: int = FRAME_BYTES
 
-    def check(self, vocab_size: int) -> None:
-        """Raise `UsageError` where a container could not hold them."""
-        self.policy.check(vocab_size)
+    def check(self, source: LogitsSource) -> None:
+        """Raise `UsageError` where a container could not hold them, `UnsupportedError` when eps is 0 and the source is not exact."""
+        self.policy.check(source.vocab_size)
         Plan(lanes_of(self.lanes, 1)).check()
         if not 1 <= self.frame_bytes <= MAX_FRAME_BYTES:
             raise UsageError(f"frames of {self.frame_bytes} bytes were asked", f"give 1 .. {MAX_FRAME_BYTES}")
+        if self.eps.value == 0:
+            require_exact(source.exactness)
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,7 @@ def compress(
     `ModelError`, `IoError`.
     """
     vocab_size = model.source.vocab_size
-    settings.check(vocab_size)
-    if settings.eps.value == 0:
-        require_exact(model.source.exactness)
+    settings.check(model.source)
     preamble = Preamble(
         bytes.fromhex(model.model_sha256),
         bytes.fromhex(model.tokenizer_sha256),

@@ -1,4 +1,4 @@
-"""The gate: conformance runs of every variant, short ones with other engines and an emulated processor, and the goldens held to this machine.
+"""The gate: conformance runs of every variant, of other engines and of an emulated processor, and the goldens held to this machine.
 
 Owns which runs are the gate and where their reports go, for a CI system to keep. Standard library only.
 """

@@ -16,7 +16,9 @@ from pathlib import Path
 from exporters import left_out, prepare
 
 ROOT = Path(__file__).resolve().parent.parent
-
+PY_RUNNER = ROOT / "py-runner"
+JS_RUNNER = ROOT / "js-runner"
+MAKING = ROOT / "models" / "make"
 
 # A Rust test without what it needs says so and passes; here nothing is missing.
 NOTHING_LEFT_OUT = {"LLMZIP_LEAVE_NOTHING_OUT": "1"}
@@ -34,10 +36,14 @@ def run(title: str, *command: str | Path, cwd: Path = ROOT) -> None:
         sys.exit(code)
 
 
-def rust() -> None:
-    """Format, lints, tests."""
+def lint_rust() -> None:
+    """Format and lints."""
     run("rustfmt", "cargo", "fmt", "--check")
     run("clippy", "cargo", "clippy", "--quiet", "--all-targets", "--", "--deny", "warnings")
+
+
+def test_rust() -> None:
+    """Unit and integration tests."""
     run("cargo test", "cargo", "test", "--quiet")
 
 
@@ -51,56 +57,68 @@ def exporters() -> str | None:
     return reason
 
 
-def python() -> None:
-    """Lints, types, tests."""
-    folder = ROOT / "py-runner"
-    scripts = folder / ".venv" / ("Scripts" if os.name == "nt" else "bin")
-    python = scripts / "python"
-    run("ruff", python, "-m", "ruff", "check", ".", "../ci", cwd=folder)
-    run("ruff format", python, "-m", "ruff", "format", "--check", ".", "../ci", cwd=folder)
-    run("mypy", python, "-m", "mypy", cwd=folder)
+def python(*arguments: str | Path) -> tuple[str | Path, ...]:
+    """A command in the environment of py-runner."""
+    scripts = PY_RUNNER / ".venv" / ("Scripts" if os.name == "nt" else "bin")
+    return (scripts / "python", *arguments)
+
+
+def lint_python() -> None:
+    """Lints and types."""
+    run("ruff", *python("-m", "ruff", "check", ".", "../ci"), cwd=PY_RUNNER)
+    run("ruff format", *python("-m", "ruff", "format", "--check", ".", "../ci"), cwd=PY_RUNNER)
+    run("mypy", *python("-m", "mypy"), cwd=PY_RUNNER)
     checked = sorted(path.name for path in (ROOT / "ci").glob("*.py"))
-    run("mypy of ci", python, "-m", "mypy", "--strict", *checked, cwd=ROOT / "ci")
+    run("mypy of ci", *python("-m", "mypy", "--strict", *checked), cwd=ROOT / "ci")
+    run("ruff of models/make", *python("-m", "ruff", "check", "."), cwd=MAKING)
+    run("ruff format of models/make", *python("-m", "ruff", "format", "--check", "."), cwd=MAKING)
+
+
+def test_python() -> None:
+    """Tests of the runner, of what makes the models and of the scripts in ci."""
     # One process for each core; a file stays in one, since what its tests share takes long to make.
-    run("pytest", python, "-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile", cwd=folder)
-    making = ROOT / "models" / "make"
-    run("ruff of models/make", python, "-m", "ruff", "check", ".", cwd=making)
-    run("ruff format of models/make", python, "-m", "ruff", "format", "--check", ".", cwd=making)
-    run("pytest of models/make", python, "-m", "pytest", "-q", cwd=making)
-    strictly = ["-W", "error", "-p", "no:cacheprovider"]
-    run(
-        "pytest of ci",
-        python,
-        "-m",
-        "pytest",
-        "-q",
-        *strictly,
-        "test_prepare_emulation.py",
-        "test_exporters.py",
-        cwd=ROOT / "ci",
-    )
+    run("pytest", *python("-m", "pytest", "-q", "-n", "auto", "--dist", "loadfile"), cwd=PY_RUNNER)
+    run("pytest of models/make", *python("-m", "pytest", "-q"), cwd=MAKING)
+    strictly = ("-W", "error", "-p", "no:cacheprovider")
+    files = ("test_prepare_emulation.py", "test_exporters.py")
+    run("pytest of ci", *python("-m", "pytest", "-q", *strictly, *files), cwd=ROOT / "ci")
 
 
-def javascript() -> None:
-    """Lints, types, tests."""
-    run("npm test", "npm", "test", "--silent", cwd=ROOT / "js-runner")
+def lint_javascript() -> None:
+    """Lints and types."""
+    for script in ("check", "lint"):
+        run(f"npm run {script}", "npm", "run", "--silent", script, cwd=JS_RUNNER)
 
 
-LANGUAGES = {"rust": rust, "python": python, "javascript": javascript}
+def test_javascript() -> None:
+    """Tests."""
+    run("npm run unit", "npm", "run", "--silent", "unit", cwd=JS_RUNNER)
+
+
+LANGUAGES = {
+    "rust": (lint_rust, test_rust),
+    "python": (lint_python, test_python),
+    "javascript": (lint_javascript, test_javascript),
+}
 
 
 def main() -> None:
     """Make the environments, then run the checks of the languages that were asked for."""
     parser = argparse.ArgumentParser(description="Run every check of the three languages.")
     parser.add_argument("languages", nargs="*", choices=[[], *LANGUAGES], help="all unless named")
+    parser.add_argument("--lint", action="store_true", help="formats, lints and types alone, without a test")
     parser.add_argument(
         "--exporters", action="store_true", help="make the exporters' environments too (6 GB), which some tests need"
     )
     arguments = parser.parse_args()
     run("set-up", "cargo", "run", "--quiet", "--", "setup", "--dev")
     reason = exporters() if arguments.exporters else None
-    for language in arguments.languages or LANGUAGES:
-        LANGUAGES[language]()
+    chosen = [LANGUAGES[language] for language in arguments.languages or LANGUAGES]
+    for lint, _ in chosen:
+        lint()
+    if not arguments.lint:
+        for _, test in chosen:
+            test()
     if reason is not None:
         # At the end, where it is seen.
         left_out("tests that need an exporter", reason)

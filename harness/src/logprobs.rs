@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::codec::tree::Tree;
 use crate::files::OutputFile;
-use crate::model::context::{ContextPolicy, Feeder, MAX_LANES, Plan, lane_ranges, rows_of_known_tokens};
+use crate::model::context::{ContextPolicy, Feeder, MAX_LANES, PlacedRow, Plan, lane_ranges, rows_of_known_tokens};
 use crate::model::source::{LogitsSource, Row};
 use crate::{Error, ErrorCode, Result};
 
@@ -84,9 +84,11 @@ where
     check_ids(ids, source.vocab_size())?;
     let lanes = lane_ranges(ids.len(), plan.lanes);
     let mut tree = Tree::new(source.vocab_size());
-    rows_of_known_tokens(source, policy, plan, ids, |lane, index, row| {
-        tree.take_row(row)?;
-        on_row(lanes[lane].start + index, row, &tree)
+    rows_of_known_tokens(source, policy, plan, ids, |rows| {
+        rows.iter().try_for_each(|&PlacedRow { lane, index, row }| {
+            tree.take_row(row)?;
+            on_row(lanes[lane].start + index, row, &tree)
+        })
     })
 }
 

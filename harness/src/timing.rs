@@ -170,8 +170,8 @@ fn passes(
     steps: &mut Steps<'_>,
 ) -> Result<Duration> {
     let started = Instant::now();
-    rows_of_known_tokens(model.session.as_mut(), settings.context, plan, tokens, |_, _, _| {
-        steps.step()
+    rows_of_known_tokens(model.session.as_mut(), settings.context, plan, tokens, |rows| {
+        rows.iter().try_for_each(|_| steps.step())
     })?;
     Ok(started.elapsed())
 }
@@ -258,6 +258,10 @@ impl<S: LogitsSource + ?Sized> LogitsSource for TimedSource<'_, S> {
 
     fn plan_tolerance(&self) -> Option<f64> {
         self.source.plan_tolerance()
+    }
+
+    fn threads(&self) -> usize {
+        self.source.threads()
     }
 
     fn reset(&mut self, batch: usize) -> Result<()> {

@@ -134,6 +134,25 @@ def test_equal_logits_give_equal_bytes() -> None:
         assert pack(MIXED, settings(lanes=4), model)[0] == batched
 
 
+def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llmzip.compressor.threads.TREE_BYTES", 1)
+    for lanes in (1, 7):
+        expected, summary = pack(MIXED, settings(lanes=lanes))
+        for threads in (2, 3):
+            model = synthetic_model(threads=threads)
+            container, found = pack(MIXED, settings(lanes=lanes), model)
+            assert container == expected
+            assert found.entropy_bits == pytest.approx(summary.entropy_bits, rel=1e-12)
+            assert unpack(container, model) == MIXED
+
+
+def test_an_error_among_rows_comes_out_of_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llmzip.compressor.threads.TREE_BYTES", 1)
+    container, _ = pack(TEXT, settings(lanes=7))
+    with pytest.raises(DivergenceError):
+        unpack(container, synthetic_model(noise=0.5, threads=3))
+
+
 def passes_of(
     tokens: int,
     lanes: int = 1,

@@ -6,7 +6,7 @@ mod decode;
 mod encode;
 
 pub use decode::LaneDecoder;
-pub use encode::{choose_parameters, encode_lane};
+pub use encode::{candidate_costs, cheapest_parameters, choose_parameters, encode_lane};
 
 use std::ops::Range;
 
@@ -73,6 +73,18 @@ impl LanePaths {
             plain,
             end: self.bits.len(),
         });
+    }
+
+    /// Adds the tokens of `next`, which follow these.
+    pub fn append(&mut self, next: &Self) {
+        let offset = self.bits.len();
+        self.tokens.extend(next.tokens.iter().map(|token| Token {
+            plain: offset + token.plain,
+            end: offset + token.end,
+            ..*token
+        }));
+        self.log_odds.extend_from_slice(&next.log_odds);
+        self.bits.extend_from_slice(&next.bits);
     }
 
     /// How many tokens the lane has.

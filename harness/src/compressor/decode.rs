@@ -5,15 +5,15 @@ use std::io::{Read, Write};
 use sha2::{Digest, Sha256};
 
 use super::encode::cannot_write;
+use super::threads::{Trees, map_in_threads};
 use super::{ModelIdentity, OnProgress, Progress, TokenDigest};
 use crate::codec::block::LaneDecoder;
-use crate::codec::tree::Tree;
 use crate::container::layout::{CodedFrame, Frame, Preamble};
 use crate::container::reader::ContainerReader;
 use crate::container::runs::join_runs;
-use crate::model::context::decode_in_lockstep;
+use crate::model::context::{PlacedRow, decode_in_lockstep};
 use crate::model::provenance::Hash;
-use crate::model::source::{LogitsSource, Row, TextTokenizer};
+use crate::model::source::{LogitsSource, TextTokenizer};
 use crate::{Error, ErrorCode, Result};
 
 /// What a reader did.
@@ -56,7 +56,7 @@ where
     }
     let mut decoder = FrameDecoder {
         preamble: &preamble,
-        tree: Tree::new(preamble.vocab_size),
+        trees: Trees::new(preamble.vocab_size, source.threads()),
         source,
         tokenizer,
         tokens: TokenDigest::default(),
@@ -122,7 +122,7 @@ fn check_model(preamble: &Preamble, model: &ModelIdentity, vocab_size: usize) ->
 
 struct FrameDecoder<'a, S: ?Sized, T: ?Sized> {
     preamble: &'a Preamble,
-    tree: Tree,
+    trees: Trees,
     source: &'a mut S,
     tokenizer: &'a T,
     tokens: TokenDigest,
@@ -139,7 +139,7 @@ where
     fn decode(&mut self, frame: CodedFrame, number: u64) -> Result<Vec<u8>> {
         let Self {
             preamble,
-            tree,
+            trees,
             progress,
             on_progress,
             ..
@@ -152,18 +152,30 @@ where
             .collect();
         let lane_count = lanes.len();
         progress.total += frame.token_count as u64;
-        let next_token = |lane: usize, _: usize, row: Row<'_>| {
-            tree.take_row(row)?;
-            let id = lanes[lane].decode(tree)?;
-            progress.done += 1;
-            on_progress(*progress)?;
-            Ok(id)
-        };
-        let tokens = decode_in_lockstep(self.source, preamble.context, frame.token_count, lane_count, next_token)
-            .map_err(|error| match error.code {
-                ErrorCode::Divergence => diverged(preamble, number, &error.message),
-                _ => error,
+        let next_tokens = |rows: &[PlacedRow<'_>]| {
+            let first = rows.first().map_or(0, |row| row.lane);
+            let decoders = rows.iter().zip(&mut lanes[first..]).collect();
+            let ids = map_in_threads(trees.for_rows(rows.len()), decoders, |tree, (placed, decoder)| {
+                tree.take_row(placed.row)?;
+                decoder.decode(tree)
             })?;
+            for _ in rows {
+                progress.done += 1;
+                on_progress(*progress)?;
+            }
+            Ok(ids)
+        };
+        let tokens = decode_in_lockstep(
+            self.source,
+            preamble.context,
+            frame.token_count,
+            lane_count,
+            next_tokens,
+        )
+        .map_err(|error| match error.code {
+            ErrorCode::Divergence => diverged(preamble, number, &error.message),
+            _ => error,
+        })?;
         let plain = join_runs(
             &frame.runs,
             &tokens,

@@ -5,9 +5,9 @@ use std::io::{Read, Write};
 use sha2::{Digest, Sha256};
 
 use super::frames::Frames;
+use super::threads::{Trees, map_in_threads};
 use super::{Lanes, ModelIdentity, OnProgress, Progress, TokenDigest};
-use crate::codec::block::{LanePaths, WRITER_OFFSETS, choose_parameters, encode_lane};
-use crate::codec::tree::Tree;
+use crate::codec::block::{LanePaths, WRITER_OFFSETS, candidate_costs, cheapest_parameters, encode_lane};
 use crate::container::eps::Eps;
 use crate::container::layout::{CodedFrame, End, Preamble, StoredFrame};
 use crate::container::runs::{Split, split_runs};
@@ -104,7 +104,7 @@ where
     };
     writer.write(&preamble.write())?;
     let mut encoder = FrameEncoder {
-        tree: Tree::new(source.vocab_size()),
+        trees: Trees::new(source.vocab_size(), source.threads()),
         source,
         tokenizer,
         options,
@@ -186,7 +186,7 @@ struct Coded {
 }
 
 struct FrameEncoder<'a, S: ?Sized, T: ?Sized> {
-    tree: Tree,
+    trees: Trees,
     source: &'a mut S,
     tokenizer: &'a T,
     options: &'a CompressOptions,
@@ -206,12 +206,15 @@ where
             return Ok(None);
         }
         let (lanes, entropy_bits) = self.lane_paths(&tokens)?;
-        let (eps, vocab_size) = (self.options.eps.value(), self.tree.vocab_size());
-        let parameters = choose_parameters(&lanes, eps, WRITER_OFFSETS, vocab_size);
-        let streams: Vec<Vec<u8>> = lanes
-            .iter()
-            .map(|lane| encode_lane(lane, parameters, eps, WRITER_OFFSETS, vocab_size))
-            .collect();
+        let (eps, vocab_size) = (self.options.eps.value(), self.source.vocab_size());
+        let mut threads = vec![(); self.source.threads().min(lanes.len())];
+        let costs = map_in_threads(&mut threads, lanes.iter().collect(), |(), lane| {
+            Ok(candidate_costs(lane, eps, WRITER_OFFSETS, vocab_size))
+        })?;
+        let parameters = cheapest_parameters(&costs, eps);
+        let streams = map_in_threads(&mut threads, lanes.iter().collect(), |(), lane| {
+            Ok(encode_lane(lane, parameters, eps, WRITER_OFFSETS, vocab_size))
+        })?;
         let stream_bytes = streams.iter().map(|stream| stream.len() as u64).sum();
         let frame = CodedFrame {
             plain_length: plain.len(),
@@ -235,7 +238,7 @@ where
     /// The decisions of all tokens by lane, and the tokens' entropy.
     fn lane_paths(&mut self, tokens: &[u32]) -> Result<(Vec<LanePaths>, f64)> {
         let Self {
-            tree,
+            trees,
             progress,
             on_progress,
             ..
@@ -246,13 +249,21 @@ where
         let mut lanes = vec![LanePaths::default(); ranges.len()];
         // By lane, so that the sum does not depend on the plan.
         let mut nats = vec![0.0; ranges.len()];
-        rows_of_known_tokens(self.source, self.options.context, plan, tokens, |lane, index, row| {
-            let id = tokens[ranges[lane].start + index];
-            tree.take_row(row)?;
-            lanes[lane].push(tree, id);
-            nats[lane] -= tree.log_prob(row, id);
-            progress.done += 1;
-            on_progress(*progress)
+        rows_of_known_tokens(self.source, self.options.context, plan, tokens, |rows| {
+            let found = map_in_threads(trees.for_rows(rows.len()), rows.to_vec(), |tree, placed| {
+                let id = tokens[ranges[placed.lane].start + placed.index];
+                tree.take_row(placed.row)?;
+                let mut path = LanePaths::default();
+                path.push(tree, id);
+                Ok((path, tree.log_prob(placed.row, id)))
+            })?;
+            for (placed, (path, log_prob)) in rows.iter().zip(&found) {
+                lanes[placed.lane].append(path);
+                nats[placed.lane] -= log_prob;
+                progress.done += 1;
+                on_progress(*progress)?;
+            }
+            Ok(())
         })?;
         Ok((lanes, nats.iter().sum::<f64>() / std::f64::consts::LN_2))
     }

@@ -5,6 +5,7 @@ mod decode;
 mod encode;
 mod frames;
 mod lanes;
+mod threads;
 mod verify;
 
 pub use decode::{DecompressSummary, decompress};

@@ -1,9 +1,13 @@
 //! Owns the context policy of FORMAT.md section 4: which ids a model is fed, in which windows, lanes and chunks, to predict
 //! every token of a sequence. It knows neither what makes the logits nor what becomes of them.
 
+mod feeder;
+
+pub use feeder::Feeder;
+
 use std::ops::Range;
 
-use crate::model::source::{Logits, LogitsSource, Row};
+use crate::model::source::{LogitsSource, Row};
 use crate::{Error, ErrorCode, Result};
 
 /// The most lanes that a frame may have.
@@ -115,88 +119,6 @@ pub fn lane_ranges(tokens: usize, lanes: usize) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// Feeds a source window by window: resets it, warms it up and drops lanes when the policy says so.
-#[derive(Debug)]
-pub struct Feeder<'s, S: ?Sized> {
-    source: &'s mut S,
-    policy: ContextPolicy,
-    batch: usize,
-    ids: Vec<u32>,
-}
-
-impl<'s, S: LogitsSource + ?Sized> Feeder<'s, S> {
-    /// A feeder that has fed nothing yet.
-    ///
-    /// # Errors
-    /// Those of [`ContextPolicy::check`].
-    pub fn new(source: &'s mut S, policy: ContextPolicy) -> Result<Self> {
-        policy.check(source.vocab_size())?;
-        Ok(Self {
-            source,
-            policy,
-            batch: 0,
-            ids: Vec::new(),
-        })
-    }
-
-    /// How many inputs from `index` on one pass may feed: the rest of the window.
-    #[must_use]
-    pub const fn room(&self, index: usize) -> usize {
-        self.policy.room(index)
-    }
-
-    /// Feeds inputs `index .. index + length` of the first `batch` lanes, `length` being at most [`Feeder::room`], and gives the
-    /// logits after each, `[batch, length, vocab_size]`. `token(lane, i)` is token `i` of a lane; it is asked for tokens below
-    /// `index + length - 1` only. Passes follow each other without gaps, and `batch` never grows within a window.
-    ///
-    /// # Errors
-    /// Those of the source, and `model` when its logits are not of the shape that was fed.
-    pub fn feed<T>(&mut self, batch: usize, index: usize, length: usize, token: T) -> Result<Logits<'_>>
-    where
-        T: Fn(usize, usize) -> u32,
-    {
-        if self.policy.starts_window(index) {
-            self.source.reset(batch)?;
-            let warm_up = self.policy.overlap;
-            if index > 0 && warm_up > 0 {
-                self.gather(batch, index - warm_up..index, &token);
-                self.source.feed(&self.ids, warm_up)?;
-            }
-        } else if batch < self.batch {
-            self.source.keep_lanes(batch)?;
-        }
-        self.batch = batch;
-        self.gather(batch, index..index + length, &token);
-        let vocab_size = self.source.vocab_size();
-        let logits = self.source.feed(&self.ids, length)?;
-        if logits.len() != batch * length * vocab_size {
-            return Err(Error::new(
-                ErrorCode::Model,
-                format!(
-                    "the graph gave {} logits for {batch} x {length} inputs and a vocabulary of {vocab_size}",
-                    logits.len()
-                ),
-            )
-            .with_hint("logits must be [batch, sequence, vocab_size]; use another export of the model"));
-        }
-        Ok(logits)
-    }
-
-    fn gather<T>(&mut self, batch: usize, inputs: Range<usize>, token: &T)
-    where
-        T: Fn(usize, usize) -> u32,
-    {
-        let start_token = self.policy.start_token;
-        self.ids.clear();
-        for lane in 0..batch {
-            self.ids.extend(inputs.clone().map(|input| match input.checked_sub(1) {
-                None => start_token,
-                Some(previous) => token(lane, previous),
-            }));
-        }
-    }
-}
-
 /// Which lanes are fed together: as many as the source takes at once, in order.
 fn batches(lanes: usize, max_batch: usize) -> Vec<Range<usize>> {
     let size = max_batch.clamp(1, lanes.max(1));
@@ -211,22 +133,32 @@ fn lanes_beyond(lengths: &[usize], index: usize) -> usize {
     lengths.iter().take_while(|&&length| length > index).count()
 }
 
-/// Computes the row that predicts each of `tokens`, fed as `plan` says, and hands it to `on_row(lane, index, row)`; `index` counts
-/// within the lane (see [`lane_ranges`]). Within a lane rows come in order; lanes alternate chunk by chunk, and batches follow one another where
-/// the source takes fewer lanes at once.
+/// A row of a pass, and which token it predicts: token `index` of lane `lane` (see [`lane_ranges`]).
+#[derive(Clone, Copy, Debug)]
+pub struct PlacedRow<'a> {
+    /// From 0.
+    pub lane: usize,
+    /// From 0, within the lane.
+    pub index: usize,
+    /// What predicts the token.
+    pub row: Row<'a>,
+}
+
+/// Computes the row that predicts each of `tokens`, fed as `plan` says, and hands the rows of each pass to `on_pass`, lane by lane, in
+/// order within a lane. Lanes alternate chunk by chunk, and batches follow one another where the source takes fewer lanes at once.
 ///
 /// # Errors
-/// `vocabulary` when a token is not below the source's vocabulary size; those of the policy, the source and `on_row`.
+/// `vocabulary` when a token is not below the source's vocabulary size; those of the policy, the source and `on_pass`.
 pub fn rows_of_known_tokens<S, F>(
     source: &mut S,
     policy: ContextPolicy,
     plan: Plan,
     tokens: &[u32],
-    mut on_row: F,
+    mut on_pass: F,
 ) -> Result<()>
 where
     S: LogitsSource + ?Sized,
-    F: FnMut(usize, usize, Row<'_>) -> Result<()>,
+    F: FnMut(&[PlacedRow<'_>]) -> Result<()>,
 {
     let vocab_size = source.vocab_size();
     tokens.iter().try_for_each(|&id| check_id(id, vocab_size))?;
@@ -252,33 +184,35 @@ where
                 .min(feeder.room(index))
                 .min(lengths[batch - 1] - index);
             let logits = feeder.feed(batch, index, length, |lane, i| lanes[lane][i])?;
-            for lane in 0..batch {
-                for i in 0..length {
-                    let row = logits.row(lane * length + i, vocab_size);
-                    on_row(group.start + lane, index + i, row)?;
-                }
-            }
+            let rows: Vec<PlacedRow<'_>> = (0..batch * length)
+                .map(|place| PlacedRow {
+                    lane: group.start + place / length,
+                    index: index + place % length,
+                    row: logits.row(place, vocab_size),
+                })
+                .collect();
+            on_pass(&rows)?;
             index += length;
         }
     }
     Ok(())
 }
 
-/// The lockstep stepper of a reader: one token of every lane per step. `next_token(lane, index, row)` finds token `index` of a lane from
-/// the row that predicts it; the result is all lanes' tokens in order. Nothing is allocated for tokens that are not yet found.
+/// The lockstep stepper of a reader: one token of every lane per step. `next_tokens` finds the token that each of a pass's rows predicts,
+/// the rows being of one lane each, in order; the result is all lanes' tokens in order. Nothing is allocated for tokens that are not yet found.
 ///
 /// # Errors
-/// `vocabulary` when a token is not below the source's vocabulary size; those of the policy, the source and `next_token`.
+/// `vocabulary` when a token is not below the source's vocabulary size; those of the policy, the source and `next_tokens`.
 pub fn decode_in_lockstep<S, F>(
     source: &mut S,
     policy: ContextPolicy,
     token_count: usize,
     lanes: usize,
-    mut next_token: F,
+    mut next_tokens: F,
 ) -> Result<Vec<u32>>
 where
     S: LogitsSource + ?Sized,
-    F: FnMut(usize, usize, Row<'_>) -> Result<u32>,
+    F: FnMut(&[PlacedRow<'_>]) -> Result<Vec<u32>>,
 {
     let vocab_size = source.vocab_size();
     let lengths: Vec<usize> = lane_ranges(token_count, lanes)
@@ -297,10 +231,16 @@ where
                 break;
             }
             let logits = feeder.feed(batch, index, 1, |lane, i| tokens[group.start + lane][i])?;
-            for lane in 0..batch {
-                let id = next_token(group.start + lane, index, logits.row(lane, vocab_size))?;
+            let rows: Vec<PlacedRow<'_>> = (0..batch)
+                .map(|lane| PlacedRow {
+                    lane: group.start + lane,
+                    index,
+                    row: logits.row(lane, vocab_size),
+                })
+                .collect();
+            for (lane, id) in tokens[group.clone()].iter_mut().zip(next_tokens(&rows)?) {
                 check_id(id, vocab_size)?;
-                tokens[group.start + lane].push(id);
+                lane.push(id);
             }
             index += 1;
         }

@@ -37,6 +37,7 @@ pub struct OrtSession {
     facts: GraphFacts,
     provider: String,
     max_batch: usize,
+    threads: usize,
     vocab_size: usize,
     cache: Cache,
     logits: Option<PassLogits>,
@@ -76,6 +77,7 @@ impl OrtSession {
             facts,
             provider: options.provider.clone(),
             max_batch,
+            threads: options.threads as usize,
             vocab_size: config.vocab_size,
             cache,
             logits: None,
@@ -186,6 +188,10 @@ impl LogitsSource for OrtSession {
         caches
             .all(|cache| cache.element == "float32")
             .then_some(FLOAT32_PLAN_TOLERANCE)
+    }
+
+    fn threads(&self) -> usize {
+        self.threads
     }
 
     fn reset(&mut self, batch: usize) -> Result<()> {

@@ -115,6 +115,11 @@ pub trait LogitsSource {
         self.exactness().exact.then_some(0.0)
     }
 
+    /// How many threads a pass may use, at least 1; between passes whoever uses the logits may have as many.
+    fn threads(&self) -> usize {
+        1
+    }
+
     /// Empties the cache; the next pass has `batch` lanes and starts at position 0.
     ///
     /// # Errors

@@ -35,7 +35,8 @@ pub struct RtenSession {
     model: Model,
     input_ids: Vec<NodeId>,
     output_ids: Vec<NodeId>,
-    threads: Arc<ThreadPool>,
+    threads: usize,
+    pool: Arc<ThreadPool>,
     signature: Signature,
     declarations: Declarations,
     facts: GraphFacts,
@@ -97,7 +98,8 @@ impl RtenSession {
             model,
             input_ids,
             output_ids,
-            threads: Arc::new(ThreadPool::with_num_threads(options.threads as usize)),
+            threads: options.threads as usize,
+            pool: Arc::new(ThreadPool::with_num_threads(options.threads as usize)),
             signature,
             declarations,
             facts,
@@ -151,6 +153,10 @@ impl LogitsSource for RtenSession {
         self.exactness.clone()
     }
 
+    fn threads(&self) -> usize {
+        self.threads
+    }
+
     fn reset(&mut self, batch: usize) -> Result<()> {
         check_batch(&self.signature.batch_policy, batch)?;
         self.past = self.signature.caches.iter().map(Past::empty).collect::<Result<_>>()?;
@@ -175,7 +181,7 @@ impl LogitsSource for RtenSession {
             inputs.push((id, self.input(role, ids, length)?));
         }
         let mut options = RunOptions::default();
-        options.thread_pool = Some(Arc::clone(&self.threads));
+        options.thread_pool = Some(Arc::clone(&self.pool));
         let outputs = self
             .model
             .run(inputs, &self.output_ids, Some(options))

@@ -9,6 +9,25 @@ use crate::codec::tree::{Decision, tree_depth};
 /// The N and B with which a frame's `lanes` cost least, for an `eps` in nats, `offsets` offsets and `vocab_size` ids.
 #[must_use]
 pub fn choose_parameters(lanes: &[LanePaths], eps: f64, offsets: u32, vocab_size: usize) -> Parameters {
+    let costs: Vec<Vec<u64>> = lanes
+        .iter()
+        .map(|lane| candidate_costs(lane, eps, offsets, vocab_size))
+        .collect();
+    cheapest_parameters(&costs, eps)
+}
+
+/// The first of the candidates for an `eps` in nats with which a frame costs least, from the [`candidate_costs`] of its lanes.
+#[must_use]
+pub fn cheapest_parameters(costs: &[Vec<u64>], eps: f64) -> Parameters {
+    let candidates = candidates(eps);
+    let total = |candidate: &usize| costs.iter().map(|lane| lane[*candidate]).sum::<u64>();
+    let cheapest = (0..candidates.len()).min_by_key(total).unwrap_or(0);
+    candidates[cheapest]
+}
+
+/// What a lane costs, in 2^-16 bits, with each of the [`candidates`] for an `eps` in nats, `offsets` offsets and `vocab_size` ids.
+#[must_use]
+pub fn candidate_costs(lane: &LanePaths, eps: f64, offsets: u32, vocab_size: usize) -> Vec<u64> {
     let depth = tree_depth(vocab_size);
     let candidates = candidates(eps);
     let mut grids: Vec<GridCosts> = candidates
@@ -18,26 +37,23 @@ pub fn choose_parameters(lanes: &[LanePaths], eps: f64, offsets: u32, vocab_size
     let mut totals = vec![0; candidates.len()];
     let blocks = candidates.len() / grids.len();
     let mut spans = TokenSpans::default();
-    for lane in lanes {
-        let mut choosers = vec![BlockChooser::new(offsets); candidates.len()];
-        for index in 0..lane.len() {
-            spans.take(lane, index, offsets, grids[0].grid());
-            let mut states = candidates.iter().zip(&mut choosers).zip(&mut totals);
-            for grid in &mut grids {
-                let costs = grid.of(&spans);
-                for ((candidate, chooser), total) in states.by_ref().take(blocks) {
-                    chooser.add(costs, depth);
-                    if (index + 1).is_multiple_of(candidate.block) || index + 1 == lane.len() {
-                        let (k, cost) = chooser.cheapest();
-                        chooser.close(k);
-                        *total += cost;
-                    }
+    let mut choosers = vec![BlockChooser::new(offsets); candidates.len()];
+    for index in 0..lane.len() {
+        spans.take(lane, index, offsets, grids[0].grid());
+        let mut states = candidates.iter().zip(&mut choosers).zip(&mut totals);
+        for grid in &mut grids {
+            let costs = grid.of(&spans);
+            for ((candidate, chooser), total) in states.by_ref().take(blocks) {
+                chooser.add(costs, depth);
+                if (index + 1).is_multiple_of(candidate.block) || index + 1 == lane.len() {
+                    let (k, cost) = chooser.cheapest();
+                    chooser.close(k);
+                    *total += cost;
                 }
             }
         }
     }
-    let cheapest = (0..candidates.len()).min_by_key(|&i| totals[i]).unwrap_or(0);
-    candidates[cheapest]
+    totals
 }
 
 /// The stream of a lane: each block under its cheapest offset.

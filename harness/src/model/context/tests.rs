@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::source::Logits;
 use crate::model::source::LogitsType;
 
 const VOCAB_SIZE: usize = 50;
@@ -85,12 +86,14 @@ fn check(policy: ContextPolicy, plan: Plan, count: usize, max_batch: usize) {
         ..Witness::default()
     };
     let mut next = vec![0; ranges.len()];
-    rows_of_known_tokens(&mut source, policy, plan, &tokens, |lane, index, row| {
-        assert_eq!(index, next[lane]);
-        next[lane] += 1;
-        let cache = expected_cache(policy, &tokens[ranges[lane].clone()], index);
-        assert_eq!([row.logit(0) as f32, row.logit(1) as f32], digest(&cache));
-        assert_eq!(row.len(), VOCAB_SIZE);
+    rows_of_known_tokens(&mut source, policy, plan, &tokens, |rows| {
+        for &PlacedRow { lane, index, row } in rows {
+            assert_eq!(index, next[lane]);
+            next[lane] += 1;
+            let cache = expected_cache(policy, &tokens[ranges[lane].clone()], index);
+            assert_eq!([row.logit(0) as f32, row.logit(1) as f32], digest(&cache));
+            assert_eq!(row.len(), VOCAB_SIZE);
+        }
         Ok(())
     })
     .unwrap();
@@ -107,11 +110,14 @@ fn check(policy: ContextPolicy, plan: Plan, count: usize, max_batch: usize) {
         max_batch,
         ..Witness::default()
     };
-    let found = decode_in_lockstep(&mut source, policy, count, plan.lanes, |lane, index, row| {
-        let lane = &tokens[ranges[lane].clone()];
-        let cache = expected_cache(policy, lane, index);
-        assert_eq!([row.logit(0) as f32, row.logit(1) as f32], digest(&cache));
-        Ok(lane[index])
+    let found = decode_in_lockstep(&mut source, policy, count, plan.lanes, |rows| {
+        let find = |&PlacedRow { lane, index, row }: &PlacedRow<'_>| {
+            let lane = &tokens[ranges[lane].clone()];
+            let cache = expected_cache(policy, lane, index);
+            assert_eq!([row.logit(0) as f32, row.logit(1) as f32], digest(&cache));
+            lane[index]
+        };
+        Ok(rows.iter().map(find).collect())
     })
     .unwrap();
     assert_eq!(found, tokens);
@@ -149,7 +155,7 @@ fn a_batch_is_fed_in_as_few_passes_as_the_limits_allow() {
         ..Witness::default()
     };
     let plan = Plan::new(3, 5);
-    rows_of_known_tokens(&mut source, policy, plan, &tokens(32), |_, _, _| Ok(())).unwrap();
+    rows_of_known_tokens(&mut source, policy, plan, &tokens(32), |_| Ok(())).unwrap();
     // Lanes of 11, 11 and 10: two chunks fill window 0, a warm-up of 2 opens window 1, the longer lanes end alone.
     assert_eq!(source.passes, [(3, 5), (3, 3), (3, 2), (3, 2), (2, 1)]);
 
@@ -158,7 +164,7 @@ fn a_batch_is_fed_in_as_few_passes_as_the_limits_allow() {
         max_batch: 2,
         ..Witness::default()
     };
-    rows_of_known_tokens(&mut source, policy, plan, &tokens(32), |_, _, _| Ok(())).unwrap();
+    rows_of_known_tokens(&mut source, policy, plan, &tokens(32), |_| Ok(())).unwrap();
     let expected = [(2, 5), (2, 3), (2, 2), (2, 3), (1, 5), (1, 3), (1, 2), (1, 2)];
     assert_eq!(source.passes, expected);
 }
@@ -196,13 +202,13 @@ fn what_is_no_policy_or_no_token_is_refused() {
         ),
     ];
     for (policy, code) in bad {
-        let error = decode_in_lockstep(&mut Witness::default(), policy, 1, 1, |_, _, _| Ok(0)).unwrap_err();
+        let error = decode_in_lockstep(&mut Witness::default(), policy, 1, 1, |_| Ok(vec![0])).unwrap_err();
         assert_eq!(error.code, code);
     }
     let plan = Plan::new(1, 1);
-    let error = rows_of_known_tokens(&mut Witness::default(), good, plan, &[50], |_, _, _| Ok(())).unwrap_err();
+    let error = rows_of_known_tokens(&mut Witness::default(), good, plan, &[50], |_| Ok(())).unwrap_err();
     assert_eq!(error.code, ErrorCode::Vocabulary);
-    let error = decode_in_lockstep(&mut Witness::default(), good, 2, 1, |_, _, _| Ok(50)).unwrap_err();
+    let error = decode_in_lockstep(&mut Witness::default(), good, 2, 1, |rows| Ok(vec![50; rows.len()])).unwrap_err();
     assert_eq!(error.code, ErrorCode::Vocabulary);
 }
 
@@ -215,6 +221,6 @@ fn an_error_of_the_consumer_ends_the_run() {
     };
     let stop = || Error::new(ErrorCode::Interrupted, "stop");
     let plan = Plan::new(2, 3);
-    let result = rows_of_known_tokens(&mut Witness::default(), policy, plan, &tokens(9), |_, _, _| Err(stop()));
+    let result = rows_of_known_tokens(&mut Witness::default(), policy, plan, &tokens(9), |_| Err(stop()));
     assert_eq!(result, Err(stop()));
 }

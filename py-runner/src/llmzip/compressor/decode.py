@@ -15,8 +15,9 @@ import numpy as np
 
 from llmzip.codec.block import LaneDecoder
 from llmzip.codec.grid import Grid
-from llmzip.codec.tree import Floats, leaders, tree_masses
+from llmzip.codec.tree import Floats, leaders, tree_depth, tree_masses
 from llmzip.compressor.progress import PROGRESS_ROWS, Progress, no_progress, shifted, write
+from llmzip.compressor.threads import Threads, rows_at_once
 from llmzip.container.bytes import ByteReader
 from llmzip.container.layout import CodedFrame, End, Preamble, read_frame, read_preamble
 from llmzip.container.runs import join_runs
@@ -109,36 +110,63 @@ def _decode_ids(frame: CodedFrame, preamble: Preamble, model: LanguageModel, pro
     policy = ContextPolicy(preamble.start_token, preamble.window, preamble.overlap)
     decoders = [LaneDecoder(stream, grid, frame.block, preamble.vocab_size) for stream in frame.streams]
     lanes: list[list[int]] = [[] for _ in decoders]
+    at_once = rows_at_once(tree_depth(preamble.vocab_size))
     done = told = 0
 
-    def decide(first_lane: int, rows: Logits) -> list[int]:
-        nonlocal done, told
-        found = leaders(rows)
-        leader, lead, log_odds = found.ids.tolist(), found.leads.tolist(), found.log_odds.tolist()
+    with Threads(model.source.threads) as threads:
 
-        def masses(row: int, with_leader: bool) -> Floats:
-            one = slice(row, row + 1)
-            heap: Floats = tree_masses(found.weights[one], found.ids[one] if with_leader else None)[0]
-            return heap
+        def decide(first_lane: int, rows: Logits) -> list[int]:
+            nonlocal done, told
+            tokens: list[int] = []
+            # As many rows as all threads work on at once, then their decisions, which are Python and so one thread's.
+            for group in _pieces(rows, at_once * threads.count):
+                for piece in threads.map(_RowTrees, _pieces(group, at_once)):
+                    for row in range(len(piece)):
+                        tokens.append(piece.decode(row, decoders[first_lane + len(tokens)]))
+            for number, token in enumerate(tokens):
+                lanes[first_lane + number].append(token)
+            done += len(tokens)
+            if done >= told + PROGRESS_ROWS:
+                told = done
+                progress(done, frame.token_count)
+            return tokens
 
-        tokens = [
-            decoders[first_lane + row].decode(leader[row], lead[row], log_odds[row], partial(masses, row))
-            for row in range(len(rows))
-        ]
-        for number, token in enumerate(tokens):
-            lanes[first_lane + number].append(token)
-        done += len(tokens)
-        if done >= told + PROGRESS_ROWS:
-            told = done
-            progress(done, frame.token_count)
-        return tokens
-
-    try:
-        decode_in_lockstep(model.source, policy, frame.lane_lengths, decide)
-    except FormatError as error:
-        # The streams' checksums are right, so it is not the streams that are wrong.
-        raise _divergence(str(error), preamble, model) from error
+        try:
+            decode_in_lockstep(model.source, policy, frame.lane_lengths, decide)
+        except FormatError as error:
+            # The streams' checksums are right, so it is not the streams that are wrong.
+            raise _divergence(str(error), preamble, model) from error
     return np.concatenate([np.array(lane, np.int64) for lane in lanes])
+
+
+def _pieces(rows: Logits, size: int) -> list[Logits]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+class _RowTrees:
+    """The leaders of some rows, `[n, V]`, and the trees that are needed whatever the offset: of rows where no leader leads enough."""
+
+    def __init__(self, rows: Logits) -> None:
+        found = leaders(rows)
+        self._ids, self._leads, self._log_odds = found.ids.tolist(), found.leads.tolist(), found.log_odds.tolist()
+        self._found = found
+        plain = np.flatnonzero(found.leads <= 1)
+        masses = tree_masses(found.weights[plain], found.ids[plain]) if len(plain) else ()
+        self._plain: dict[int, Floats] = dict(zip(plain.tolist(), masses, strict=True))
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def decode(self, row: int, decoder: LaneDecoder) -> int:
+        """The token that a lane has for a row."""
+        return decoder.decode(self._ids[row], self._leads[row], self._log_odds[row], partial(self._masses, row))
+
+    def _masses(self, row: int, with_leader: bool) -> Floats:
+        if with_leader and row in self._plain:
+            return self._plain[row]
+        one = slice(row, row + 1)
+        heap: Floats = tree_masses(self._found.weights[one], self._found.ids[one] if with_leader else None)[0]
+        return heap
 
 
 def _join_frame(frame: CodedFrame, ids: Ids, preamble: Preamble, model: LanguageModel) -> bytes:

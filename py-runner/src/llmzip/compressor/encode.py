@@ -10,16 +10,17 @@ import hashlib
 import math
 import zlib
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
 from llmzip.codec.block import choose_parameters, encode_lane
 from llmzip.codec.grid import Grid, guard_of
-from llmzip.codec.tree import LanePaths, empty_lane_paths, path, tree_depth
+from llmzip.codec.tree import Floats, LanePaths, empty_lane_paths, path, tree_depth
 from llmzip.compressor.frames import cut_frames
 from llmzip.compressor.lanes import Lanes, lanes_of
 from llmzip.compressor.progress import PROGRESS_ROWS, Progress, no_progress, shifted, write
+from llmzip.compressor.threads import Threads, rows_at_once
 from llmzip.container.eps import Eps
 from llmzip.container.layout import MAX_FRAME_BYTES, CodedFrame, End, Preamble, Runs, StoredFrame
 from llmzip.container.runs import split_runs
@@ -30,8 +31,6 @@ from llmzip.model.source import Ids, LanguageModel, Logits, LogitsSource
 
 WRITER_OFFSETS = 32
 FRAME_BYTES = 1 << 20
-# Trees computed at once take at most about this many bytes.
-TREE_BYTES = 8 << 20
 # Inputs that are fed in one pass where the plan is the writer's own.
 CHUNK = 256
 
@@ -136,52 +135,78 @@ def paths_of_known_tokens(
     lanes = cut_lanes(ids, plan.lanes)
     depth, guard = tree_depth(model.source.vocab_size), guard_of(eps)
     paths = [empty_lane_paths(len(lane), depth) for lane in lanes]
-    at_once = max(1, TREE_BYTES // (16 << depth))
-    nats, done, waiting, told = 0.0, 0, _Waiting(), 0
+    at_once = rows_at_once(depth)
+    nats, done, told = 0.0, 0, 0
+    waiting = _Waiting(at_once)
 
-    def flush() -> None:
-        nonlocal nats
-        rows = np.concatenate(waiting.rows)
-        tokens = np.concatenate([lanes[lane][first : first + count] for lane, first, count in waiting.places])
-        steps, log_probs = path(rows, tokens, guard)
-        nats -= float(log_probs.sum())
-        at = 0
-        for lane, first, count in waiting.places:
-            for whole, part in zip(paths[lane], steps, strict=True):
-                whole[first : first + count] = part[at : at + count]
-            at += count
-        waiting.clear()
+    def decisions(work: _Work) -> tuple[LanePaths, Floats]:
+        tokens = [lanes[place.lane][place.first : place.first + len(place.rows)] for place in work]
+        return path(np.concatenate([place.rows for place in work]), np.concatenate(tokens), guard)
 
-    for batch in rows_of_known_tokens(model.source, policy, plan, ids):
-        for number, rows in enumerate(batch.logits):
-            for first in range(0, len(rows), at_once):
-                waiting.add(batch.first_lane + number, batch.first_row + first, rows[first : first + at_once])
-                if waiting.count >= at_once:
-                    flush()
-        done += batch.logits.shape[0] * batch.logits.shape[1]
-        if done >= told + PROGRESS_ROWS:
-            told = done
-            progress(done, len(ids))
-    if waiting.count:
+    with Threads(model.source.threads) as threads:
+
+        def flush() -> None:
+            nonlocal nats
+            work = waiting.take()
+            for places, (steps, log_probs) in zip(work, threads.map(decisions, work), strict=True):
+                nats -= float(log_probs.sum())
+                at = 0
+                for lane, first, rows in places:
+                    for whole, part in zip(paths[lane], steps, strict=True):
+                        whole[first : first + len(rows)] = part[at : at + len(rows)]
+                    at += len(rows)
+
+        for batch in rows_of_known_tokens(model.source, policy, plan, ids):
+            for number, rows in enumerate(batch.logits):
+                for first in range(0, len(rows), at_once):
+                    place = _Place(batch.first_lane + number, batch.first_row + first, rows[first : first + at_once])
+                    waiting.add(place)
+                    if waiting.full >= threads.count:
+                        flush()
+            done += batch.logits.shape[0] * batch.logits.shape[1]
+            if done >= told + PROGRESS_ROWS:
+                told = done
+                progress(done, len(ids))
         flush()
     return paths, nats / math.log(2)
 
 
+class _Place(NamedTuple):
+    """Rows that follow one another in a lane."""
+
+    lane: int
+    first: int
+    rows: Logits
+
+
+_Work = list[_Place]
+
+
 class _Waiting:
-    """Rows that wait until enough of them are there for one pass of array operations."""
+    """Rows that wait until there are enough of them for a pass of array operations in every thread."""
 
-    def __init__(self) -> None:
-        self.clear()
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+        self._work: list[_Work] = []
+        self._room = 0
 
-    def clear(self) -> None:
-        self.rows: list[Logits] = []
-        self.places: list[tuple[int, int, int]] = []
-        self.count = 0
+    @property
+    def full(self) -> int:
+        """How many pieces of work have no more room."""
+        return len(self._work) - (self._room > 0)
 
-    def add(self, lane: int, first: int, rows: Logits) -> None:
-        self.rows.append(rows)
-        self.places.append((lane, first, len(rows)))
-        self.count += len(rows)
+    def add(self, place: _Place) -> None:
+        """Take in at most as many rows as are worked on at once."""
+        if len(place.rows) > self._room:
+            self._work.append([])
+            self._room = self._at_once
+        self._work[-1].append(place)
+        self._room -= len(place.rows)
+
+    def take(self) -> list[_Work]:
+        """What waits, in its order; nothing waits any more."""
+        work, self._work, self._room = self._work, [], 0
+        return work
 
 
 @dataclass(frozen=True)

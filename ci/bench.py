@@ -27,7 +27,7 @@ def main() -> int:
     conform.add_argument("--runs", type=int, default=2, help="how often it is run [default: 2]")
     overhead = commands.add_parser("overhead", help="bits of the streams over the entropy, in the three languages")
     overhead.add_argument("--variant", default="q4", help="of the model tiny [default: q4]")
-    overhead.add_argument("--tokens", type=int, default=10_000, help="of each text [default: 10000]")
+    overhead.add_argument("--tokens", type=int, default=10_000, help="of each text at most [default: 10000]")
     overhead.add_argument("--eps", nargs="+", default=["1e-5", "5e-5", "2e-4"], help="[default: 1e-5 5e-5 2e-4]")
     speed = commands.add_parser("speed", help="tokens/s of the exact graph beside the float ones")
     speed.add_argument("--threads", type=int, default=2, help="of the native runtime, inside an operator [default: 2]")

@@ -210,7 +210,7 @@ mod tests {
             };
             assert!(remark.contains(&format!("1..1000 to {tokens} tokens")), "{remark}");
             assert!(
-                remark.contains("inputs 1..1000 and 10 KB of text to 512 bytes"),
+                remark.contains("inputs 1..1000 and 2 KB of prose and 10 KB of text to 512 bytes"),
                 "{remark}"
             );
         };

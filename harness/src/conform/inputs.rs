@@ -74,6 +74,8 @@ pub fn round_trip_inputs(samples: &Path, thorough: bool) -> Result<Vec<Input>> {
         ),
         Input::new("CRLF", "one\r\ntwo\r\n\r\nthree\rfour\n", 1),
         Input::new("NUL", "a\0b\0\0c", 1),
+        // Words of several bytes a token: a model that has learned nothing codes them too, where it stores all else.
+        Input::new("2 KB of prose", first(2000, read(&samples.join("prose-45k.txt"))?), 8),
         Input::new("10 KB of text", read(&samples.join("mixed-10k.txt"))?, 16),
     ];
     if thorough {
@@ -97,6 +99,11 @@ fn random_bytes(count: usize) -> Vec<u8> {
         state.to_be_bytes()[0]
     };
     (0..count).map(|_| next(&mut state)).collect()
+}
+
+fn first(count: usize, mut bytes: Vec<u8>) -> Vec<u8> {
+    bytes.truncate(count);
+    bytes
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

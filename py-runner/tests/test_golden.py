@@ -10,7 +10,7 @@ import pytest
 from llmzip.codec.arithmetic_coder import AdaptiveBit, BitDecoder, BitEncoder
 from llmzip.codec.block import candidates, choose_parameters, encode_lane
 from llmzip.codec.grid import Grid, bit_cost, guard_of, offset_numerator, position, probability_table
-from llmzip.codec.tree import leaders, path, tree_depth
+from llmzip.codec.tree import RowTrees, path, tree_depth
 from llmzip.compressor import CompressOptions, compress, decompress
 from llmzip.container.eps import Eps
 from llmzip.model.context import ContextPolicy
@@ -97,7 +97,9 @@ def row_of(vector: Any) -> Any:
 
 def test_leaders() -> None:
     for vector in golden.vectors("leaders"):
-        found = leaders(row_of(vector))
+        row = row_of(vector)
+        found = RowTrees(*row.shape)
+        found.take(row)
         assert found.ids[0] == vector["leader"]
         assert found.leads[0] == golden.f64(vector["lead"])
         check_close(found.log_odds[0], vector["leader_log_odds"], 1e-12)

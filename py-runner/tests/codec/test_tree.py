@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from llmzip.codec.tree import leaders, log_probs, path, tree_depth, tree_masses
+from llmzip.codec.tree import RowTrees, log_probs, path, tree_depth
 from support import reference
 
 rows = st.integers(2, 70).flatmap(
@@ -44,8 +44,14 @@ def test_decisions_match_the_reference(row: np.ndarray, data: st.DataObject) -> 
         check_steps(found.bits[0], found.others[0], found.coded[0], reference.decisions(values, token, leader))
 
 
+def trees_of(rows: np.ndarray) -> RowTrees:
+    found = RowTrees(*rows.shape)
+    found.take(rows)
+    return found
+
+
 def test_the_leader_is_the_first_of_equals() -> None:
-    found = leaders(np.array([[1.0, 3.0, 3.0], [3.0, 1.0, 2.5]]))
+    found = trees_of(np.array([[1.0, 3.0, 3.0], [3.0, 1.0, 2.5]]))
     assert found.ids.tolist() == [1, 0]
     assert found.leads.tolist() == [0.0, 0.5]
 
@@ -97,12 +103,29 @@ def test_no_log_odds_are_ever_not_a_number() -> None:
 def test_two_ids_leave_one_without_the_leader() -> None:
     found, _ = path(np.array([[0.0, 3.0]]), np.array([0]), 0.01)
     assert found.others[0, 0] == pytest.approx(math.log(2.0**-1000) + 3)
-    masses = tree_masses(leaders(np.array([[0.0, 3.0]])).weights)
-    assert masses[0, 1:].tolist() == [math.exp(-3), math.exp(-3), 0.0]
-    with_leader = tree_masses(leaders(np.array([[0.0, 3.0]])).weights, np.array([1]))
-    assert with_leader[0, 1:].tolist() == [1 + math.exp(-3), math.exp(-3), 1.0]
+    trees = trees_of(np.array([[0.0, 3.0]]))
+    assert trees.masses(0, with_leader=False)[1:].tolist() == [math.exp(-3), math.exp(-3), 0.0]
+    assert trees.masses(0, with_leader=True)[1:].tolist() == [1 + math.exp(-3), math.exp(-3), 1.0]
+    assert trees.masses(0, with_leader=False)[1:].tolist() == [math.exp(-3), math.exp(-3), 0.0]
+
+
+@given(st.lists(st.tuples(rows, st.sampled_from([np.float16, np.float32, np.float64])), max_size=4), st.data())
+def test_room_that_was_used_before_changes_nothing(before: list[tuple[np.ndarray, type]], data: st.DataObject) -> None:
+    row = data.draw(rows)
+    trees = RowTrees(3, len(row))
+    for other, kind in before:
+        trees.take(np.resize(np.clip(other, -6e4, 6e4), (data.draw(st.integers(1, 3)), len(row))).astype(kind))
+        trees.masses(0, with_leader=data.draw(st.booleans()))
+    trees.take(row[np.newaxis])
+    fresh = trees_of(row[np.newaxis])
+    assert len(trees) == 1
+    assert (trees.ids[0], trees.leads[0], trees.others[0]) == (fresh.ids[0], fresh.leads[0], fresh.others[0])
+    for with_leader in (True, False):
+        found, expected = (each.masses(0, with_leader=with_leader) for each in (trees, fresh))
+        assert np.array_equal(found, expected)
 
 
 def test_half_precision_rows_are_taken_as_they_are() -> None:
     row = np.array([[0.1, 2.5, -7.25]], np.float16)
-    assert np.array_equal(leaders(row).weights, leaders(row.astype(np.float64)).weights)
+    narrow, wide = (trees_of(each).masses(0, with_leader=False) for each in (row, row.astype(np.float64)))
+    assert np.array_equal(narrow, wide)

@@ -9,16 +9,17 @@ import numpy.typing as npt
 
 from llmzip.codec.block import LaneDecoder
 from llmzip.codec.grid import Grid
-from llmzip.codec.tree import leaders, tree_masses
+from llmzip.codec.tree import RowTrees
 
 
 def decode_lane(stream: bytes, rows: npt.NDArray[np.floating[Any]], grid: Grid, block: int) -> list[int]:
     """The tokens of a lane, from its rows `[n, V]`."""
-    decoder, found = LaneDecoder(stream, grid, block, rows.shape[1]), leaders(rows)
+    decoder, found = LaneDecoder(stream, grid, block, rows.shape[1]), RowTrees(*rows.shape)
+    found.take(rows)
 
     def token(i: int) -> int:
         def masses(with_leader: bool) -> npt.NDArray[np.float64]:
-            return tree_masses(found.weights[i : i + 1], found.ids[i : i + 1] if with_leader else None)[0]
+            return found.masses(i, with_leader=with_leader)
 
         return decoder.decode(int(found.ids[i]), float(found.leads[i]), float(found.log_odds[i]), masses)
 

@@ -7,6 +7,7 @@ Masses are kept as a heap: entry 1 is the root, entry `n` has the children `2n` 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,22 +41,6 @@ class LanePaths(NamedTuple):
     coded: npt.NDArray[np.bool_]
 
 
-class Leaders(NamedTuple):
-    """The leaders of `n` rows: all `[n]`, but the weights `[n, V]`, of which the leaders' own are 0; `others` are their sums."""
-
-    ids: Ids
-    logits: Floats
-    leads: Floats
-    others: Floats
-    weights: Floats
-
-    @property
-    def log_odds(self) -> Floats:
-        """Of each leader against all others, `[n]`."""
-        odds: Floats = -np.log(self.others)
-        return odds
-
-
 def empty_lane_paths(tokens: int, depth: int) -> LanePaths:
     """Room for the decisions of `tokens` tokens."""
     return LanePaths(
@@ -75,53 +60,84 @@ def tree_depth(vocab_size: int) -> int:
     return (vocab_size - 1).bit_length()
 
 
-def leaders(rows: Rows) -> Leaders:
-    """Find the leader of each row: `[n, V]`."""
-    # A copy; comparisons of 16-bit floats are slow.
-    narrow = rows.astype(np.float32 if rows.dtype == np.float16 else rows.dtype)
-    ids: Ids = narrow.argmax(axis=1)
-    at = (np.arange(len(ids)), ids)
-    maxima = narrow[at].astype(np.float64)
-    values: Floats = np.subtract(narrow, maxima[:, np.newaxis], dtype=np.float64)
-    narrow[at] = -np.inf
-    seconds = narrow.max(axis=1).astype(np.float64)
-    np.maximum(values, LOWEST_EXPONENT, out=values)
-    np.exp(values, out=values)
-    values[at] = 0
-    others: Floats = values.sum(axis=1)
-    return Leaders(ids, maxima, maxima - seconds, others, values)
+class RowTrees:
+    """The leaders of some rows, and their trees where they are asked for.
 
-
-def tree_masses(weights: Floats, leader_ids: Ids | None = None) -> Floats:
-    """Masses of all nodes of the tree over each row: `[n, V]` to heaps `[n, 2^(D+1)]`, entry 0 unused.
-
-    `weights` are those of `leaders`, in which the leaders are left out; with `leader_ids` they have their weight.
+    The room for as many as `room` rows is used again: what is given out is good until other rows are taken in.
     """
-    count, vocab_size = weights.shape
-    leaves = 1 << tree_depth(vocab_size)
-    masses = np.zeros((count, 2 * leaves))
-    masses[:, leaves : leaves + vocab_size] = weights
-    if leader_ids is not None:
-        masses[np.arange(count), leaves + leader_ids] = 1
-    level = leaves
-    while level > 1:
-        np.add(
-            masses[:, level : 2 * level : 2], masses[:, level + 1 : 2 * level : 2], out=masses[:, level // 2 : level]
-        )
-        level //= 2
-    return masses
+
+    def __init__(self, room: int, vocab_size: int) -> None:
+        self._vocab_size = vocab_size
+        self._leaves = 1 << tree_depth(vocab_size)
+        self._narrow: Rows = np.empty((0, 0), np.float32)
+        # Leaves without an id keep their 0.
+        self._masses = np.zeros((room, 2 * self._leaves))
+        # By row, from the leaves up: left halves, right halves, their sums. Nodes without ids keep their 0.
+        self._levels = [list(self._steps(heap)) for heap in self._masses]
+        self._built: list[bool | None] = []
+        self.ids: Ids = np.zeros(0, np.int64)
+        self.logits: Floats = np.zeros(0)
+        # The largest logit less that of the others, in nats.
+        self.leads: Floats = np.zeros(0)
+        # The sums of the weights of all ids but the leader, whose weight is 1.
+        self.others: Floats = np.zeros(0)
+
+    def _steps(self, heap: Floats) -> Iterator[tuple[Floats, Floats, Floats]]:
+        level, used = self._leaves, self._vocab_size
+        while level > 1:
+            used = (used + 1) // 2
+            children = heap[level : level + 2 * used]
+            level //= 2
+            yield children[::2], children[1::2], heap[level : level + used]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def take(self, rows: Rows) -> None:
+        """Find the leader of each row: `[n, V]`, n at most `room`."""
+        kind = np.dtype(np.float32) if rows.dtype == np.float16 else rows.dtype
+        if self._narrow.dtype != kind or len(self._narrow) < len(rows):
+            self._narrow = np.empty((len(self._masses), self._vocab_size), kind)
+        # A copy; comparisons of 16-bit floats are slow.
+        narrow = self._narrow[: len(rows)]
+        narrow[:] = rows
+        self.ids = narrow.argmax(axis=1)
+        at = (np.arange(len(rows)), self.ids)
+        self.logits = narrow[at].astype(np.float64)
+        weights = self._weights
+        np.subtract(narrow, self.logits[:, np.newaxis], out=weights, dtype=np.float64)
+        narrow[at] = -np.inf
+        self.leads = self.logits - narrow.max(axis=1).astype(np.float64)
+        np.maximum(weights, LOWEST_EXPONENT, out=weights)
+        np.exp(weights, out=weights)
+        weights[at] = 0
+        self.others = weights.sum(axis=1)
+        self._built = [None] * len(rows)
+
+    @property
+    def _weights(self) -> Floats:
+        """Those of all ids, `[n, V]`: the leaves."""
+        return self._masses[: len(self.ids), self._leaves : self._leaves + self._vocab_size]
+
+    @property
+    def log_odds(self) -> Floats:
+        """Of each leader against all others, `[n]`."""
+        odds: Floats = -np.log(self.others)
+        return odds
+
+    def masses(self, row: int, *, with_leader: bool) -> Floats:
+        """Masses of all nodes of a row's tree, with the leader's weight or without: a heap `[2^(D+1)]`, entry 0 unused."""
+        heap: Floats = self._masses[row]
+        if self._built[row] is not with_leader:
+            heap[self._leaves + self.ids[row]] = with_leader
+            for left, right, sums in self._levels[row]:
+                np.add(left, right, out=sums)
+            self._built[row] = with_leader
+        return heap
 
 
-def log_odds(masses: Floats, nodes: Ids) -> Floats:
-    """`ln(right half) - ln(left half)` at nodes of each heap: `[n, 2^(D+1)]`, `[n, m]` to `[n, m]`."""
-    right = np.take_along_axis(masses, 2 * nodes + 1, axis=1)
-    left = np.take_along_axis(masses, 2 * nodes, axis=1)
-    odds: Floats = np.log(np.maximum(right, LOWEST_MASS)) - np.log(np.maximum(left, LOWEST_MASS))
-    return odds
-
-
-def path(rows: Rows, ids: Ids, guard: float) -> tuple[LanePaths, Floats]:
-    """The decisions of one known token for each row, `[n, V]` and `[n]`, and its log-prob, `[n]`.
+def path(rows: Rows, ids: Ids, guard: float, trees: RowTrees | None = None) -> tuple[LanePaths, Floats]:
+    """The decisions of one known token for each row, `[n, V]` and `[n]`, and its log-prob, `[n]`; `trees` has room for the rows.
 
     A tree is built only where some offset of a grid can ask for it: the threshold of a lead is 1 to 2, and a lead within the guard
     of it is not safe.
@@ -134,23 +150,29 @@ def path(rows: Rows, ids: Ids, guard: float) -> tuple[LanePaths, Floats]:
     leaf = leaves + ids[:, np.newaxis]
     nodes = leaf >> above
     coded = (2 * nodes + 1) << (above - 1) < leaves + vocab_size
-    found = leaders(rows)
+    found = trees or RowTrees(count, vocab_size)
+    found.take(rows)
     is_leader = found.ids == ids
     others, all_ids = np.zeros((count, depth)), np.zeros((count, depth))
-    needed = np.flatnonzero((found.leads > 1 - guard) & ~is_leader)
-    if len(needed):
-        others[needed] = log_odds(tree_masses(found.weights[needed]), np.where(coded, nodes, 1)[needed])
-    needed = np.flatnonzero(found.leads < 2 + guard)
-    if len(needed):
-        masses = tree_masses(found.weights[needed], found.ids[needed])
-        all_ids[needed] = log_odds(masses, np.where(coded, nodes, 1)[needed])
-    others[~coded] = 0
-    all_ids[~coded] = 0
+    for odds, needed, with_leader in (
+        (others, (found.leads > 1 - guard) & ~is_leader, False),
+        (all_ids, found.leads < 2 + guard, True),
+    ):
+        for row in np.flatnonzero(needed).tolist():
+            odds[row] = _log_odds(found.masses(row, with_leader=with_leader), nodes[row])
+        odds[~coded] = 0
     bits = (leaf >> (above - 1)) & 1
     paths = LanePaths(ids, found.leads, is_leader, found.log_odds, others, all_ids, bits, coded)
     logits = np.take_along_axis(rows, ids[:, np.newaxis], axis=1)[:, 0].astype(np.float64)
     # Without `log1p` as in the other languages: all three must say alike what a token costs.
     return paths, (logits - found.logits) - np.log(1 + found.others)
+
+
+def _log_odds(masses: Floats, nodes: Ids) -> Floats:
+    """`ln(right half) - ln(left half)` at nodes of a heap, `[m]`."""
+    right, left = masses[2 * nodes + 1], masses[2 * nodes]
+    odds: Floats = np.log(np.maximum(right, LOWEST_MASS)) - np.log(np.maximum(left, LOWEST_MASS))
+    return odds
 
 
 def log_probs(rows: Rows) -> Floats:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO
@@ -15,7 +16,7 @@ import numpy as np
 
 from llmzip.codec.block import LaneDecoder
 from llmzip.codec.grid import Grid
-from llmzip.codec.tree import Floats, leaders, tree_depth, tree_masses
+from llmzip.codec.tree import Floats, RowTrees, tree_depth
 from llmzip.compressor.progress import PROGRESS_ROWS, Progress, no_progress, shifted, write
 from llmzip.compressor.threads import Threads, rows_at_once
 from llmzip.container.bytes import ByteReader
@@ -114,15 +115,17 @@ def _decode_ids(frame: CodedFrame, preamble: Preamble, model: LanguageModel, pro
     done = told = 0
 
     with Threads(model.source.threads) as threads:
+        trees = [RowTrees(at_once, preamble.vocab_size) for _ in range(threads.count)]
 
         def decide(first_lane: int, rows: Logits) -> list[int]:
             nonlocal done, told
             tokens: list[int] = []
             # As many rows as all threads work on at once, then their decisions, which are Python and so one thread's.
             for group in _pieces(rows, at_once * threads.count):
-                for piece in threads.map(_RowTrees, _pieces(group, at_once)):
-                    for row in range(len(piece)):
-                        tokens.append(piece.decode(row, decoders[first_lane + len(tokens)]))
+                pieces = _pieces(group, at_once)
+                threads.map(_prepare, pieces, trees)
+                for found in trees[: len(pieces)]:
+                    tokens += _decode(found, decoders[first_lane + len(tokens) :])
             for number, token in enumerate(tokens):
                 lanes[first_lane + number].append(token)
             done += len(tokens)
@@ -143,30 +146,24 @@ def _pieces(rows: Logits, size: int) -> list[Logits]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-class _RowTrees:
-    """The leaders of some rows, `[n, V]`, and the trees that are needed whatever the offset: of rows where no leader leads enough."""
+def _prepare(rows: Logits, trees: RowTrees) -> None:
+    """Take rows in, and build the trees that are needed whatever the offset: those of rows where no leader leads enough."""
+    trees.take(rows)
+    for row in np.flatnonzero(trees.leads <= 1).tolist():
+        trees.masses(row, with_leader=True)
 
-    def __init__(self, rows: Logits) -> None:
-        found = leaders(rows)
-        self._ids, self._leads, self._log_odds = found.ids.tolist(), found.leads.tolist(), found.log_odds.tolist()
-        self._found = found
-        plain = np.flatnonzero(found.leads <= 1)
-        masses = tree_masses(found.weights[plain], found.ids[plain]) if len(plain) else ()
-        self._plain: dict[int, Floats] = dict(zip(plain.tolist(), masses, strict=True))
 
-    def __len__(self) -> int:
-        return len(self._ids)
+def _decode(trees: RowTrees, decoders: Sequence[LaneDecoder]) -> list[int]:
+    """The token that each row's lane has for it."""
+    found = zip(trees.ids.tolist(), trees.leads.tolist(), trees.log_odds.tolist(), strict=True)
+    return [
+        decoders[row].decode(leader, lead, log_odds, partial(_masses, trees, row))
+        for row, (leader, lead, log_odds) in enumerate(found)
+    ]
 
-    def decode(self, row: int, decoder: LaneDecoder) -> int:
-        """The token that a lane has for a row."""
-        return decoder.decode(self._ids[row], self._leads[row], self._log_odds[row], partial(self._masses, row))
 
-    def _masses(self, row: int, with_leader: bool) -> Floats:
-        if with_leader and row in self._plain:
-            return self._plain[row]
-        one = slice(row, row + 1)
-        heap: Floats = tree_masses(self._found.weights[one], self._found.ids[one] if with_leader else None)[0]
-        return heap
+def _masses(trees: RowTrees, row: int, with_leader: bool) -> Floats:
+    return trees.masses(row, with_leader=with_leader)
 
 
 def _join_frame(frame: CodedFrame, ids: Ids, preamble: Preamble, model: LanguageModel) -> bytes:

@@ -16,7 +16,7 @@ import numpy as np
 
 from llmzip.codec.block import choose_parameters, encode_lane
 from llmzip.codec.grid import Grid, guard_of
-from llmzip.codec.tree import Floats, LanePaths, empty_lane_paths, path, tree_depth
+from llmzip.codec.tree import Floats, LanePaths, RowTrees, empty_lane_paths, path, tree_depth
 from llmzip.compressor.frames import cut_frames
 from llmzip.compressor.lanes import Lanes, lanes_of
 from llmzip.compressor.progress import PROGRESS_ROWS, Progress, no_progress, shifted, write
@@ -137,18 +137,19 @@ def paths_of_known_tokens(
     paths = [empty_lane_paths(len(lane), depth) for lane in lanes]
     at_once = rows_at_once(depth)
     nats, done, told = 0.0, 0, 0
-    waiting = _Waiting(at_once)
 
-    def decisions(work: _Work) -> tuple[LanePaths, Floats]:
+    def decisions(work: _Work, trees: RowTrees) -> tuple[LanePaths, Floats]:
         tokens = [lanes[place.lane][place.first : place.first + len(place.rows)] for place in work]
-        return path(np.concatenate([place.rows for place in work]), np.concatenate(tokens), guard)
+        return path(np.concatenate([place.rows for place in work]), np.concatenate(tokens), guard, trees)
 
     with Threads(model.source.threads) as threads:
+        trees = [RowTrees(at_once, model.source.vocab_size) for _ in range(threads.count)]
+        waiting = _Waiting(at_once, threads.count)
 
         def flush() -> None:
             nonlocal nats
             work = waiting.take()
-            for places, (steps, log_probs) in zip(work, threads.map(decisions, work), strict=True):
+            for places, (steps, log_probs) in zip(work, threads.map(decisions, work, trees), strict=True):
                 nats -= float(log_probs.sum())
                 at = 0
                 for lane, first, rows in places:
@@ -160,9 +161,9 @@ def paths_of_known_tokens(
             for number, rows in enumerate(batch.logits):
                 for first in range(0, len(rows), at_once):
                     place = _Place(batch.first_lane + number, batch.first_row + first, rows[first : first + at_once])
-                    waiting.add(place)
-                    if waiting.full >= threads.count:
+                    if not waiting.has_room(len(place.rows)):
                         flush()
+                    waiting.add(place)
             done += batch.logits.shape[0] * batch.logits.shape[1]
             if done >= told + PROGRESS_ROWS:
                 told = done
@@ -185,18 +186,18 @@ _Work = list[_Place]
 class _Waiting:
     """Rows that wait until there are enough of them for a pass of array operations in every thread."""
 
-    def __init__(self, at_once: int) -> None:
+    def __init__(self, at_once: int, threads: int) -> None:
         self._at_once = at_once
+        self._threads = threads
         self._work: list[_Work] = []
         self._room = 0
 
-    @property
-    def full(self) -> int:
-        """How many pieces of work have no more room."""
-        return len(self._work) - (self._room > 0)
+    def has_room(self, rows: int) -> bool:
+        """Whether so many more rows, at most as many as are worked on at once, leave no thread with too many."""
+        return rows <= self._room or len(self._work) < self._threads
 
     def add(self, place: _Place) -> None:
-        """Take in at most as many rows as are worked on at once."""
+        """Take in rows that there is room for."""
         if len(place.rows) > self._room:
             self._work.append([])
             self._room = self._at_once

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TypeVar
 
 Item = TypeVar("Item")
+Room = TypeVar("Room")
 Result = TypeVar("Result")
 
 # Trees computed at once in one thread take at most about this many bytes: what is much larger leaves the caches.
@@ -39,8 +40,11 @@ class Threads:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """What comes of each item, in their order. Array operations run side by side; what is Python does not."""
+    def map(self, work: Callable[[Item, Room], Result], items: Sequence[Item], rooms: Sequence[Room]) -> list[Result]:
+        """What comes of each item and the room that is its own, in their order; there are no more items than threads.
+
+        Array operations run side by side; what is Python does not.
+        """
         if self._pool is None or len(items) < 2:
-            return [work(item) for item in items]
-        return list(self._pool.map(work, items))
+            return [work(item, room) for item, room in zip(items, rooms, strict=False)]
+        return list(self._pool.map(work, items, rooms))

@@ -126,8 +126,17 @@ fn fault(command: &str, folder: &mut PathBuf) -> Result<(), String> {
             exists(folder)
         }
         ["python3", script] => exists(&folder.join(script)),
+        ["python3", script @ "ci/test.py", option] if option.starts_with("--") => {
+            contains(script, &format!("add_argument(\"{option}\""))
+        }
         ["python3", script @ "ci/test.py", language] => contains(script, &format!("\"{language}\": ")),
-        ["python3", script @ "ci/bench.py", command] => contains(script, &format!("add_parser(\"{command}\"")),
+        ["python3", script @ "ci/bench.py", command, options @ ..] => {
+            contains(script, &format!("add_parser(\"{command}\""))?;
+            options
+                .iter()
+                .filter(|option| option.starts_with("--"))
+                .try_for_each(|option| contains(script, &format!("{command}.add_argument(\"{option}\"")))
+        }
         ["python3", script @ "ci/prepare_emulation.py", cpu] => contains(script, &format!("\"{cpu}\": \"qemu-")),
         ["node", script, command, options @ ..] => {
             exists(&folder.join(script))?;
@@ -217,6 +226,8 @@ fn wrong_commands_are_told() {
         "cargo run -- golden",
         "python3 ci/no-such-script.py",
         "python3 ci/test.py cobol",
+        "python3 ci/test.py --sloppy",
+        "python3 ci/bench.py overhead --runs 2",
         "python3 ci/bench.py explode",
         "python3 ci/prepare_emulation.py z80",
         "node js-runner/bin/llmzip.mjs explode",

@@ -375,7 +375,9 @@ fn the_command_says_what_it_does_and_what_is_wrong() {
     fs::create_dir_all(models.join("tiny").join("samples")).unwrap();
     fs::create_dir_all(models.join("tiny").join("onnx")).unwrap();
     fs::write(models.join("tiny").join("onnx").join("model.onnx"), "no model").unwrap();
-    fs::write(models.join("tiny").join("samples").join("mixed-10k.txt"), "a sample").unwrap();
+    for sample in ["prose-45k.txt", "mixed-10k.txt"] {
+        fs::write(models.join("tiny").join("samples").join(sample), "a sample").unwrap();
+    }
     let hash = "a".repeat(64);
     let manifest = format!(
         "version = 1\n[[model]]\nname = 'tiny'\nfolder = 'tiny'\nsource = ''\nlicence = ''\ntokenizer = 'tokenizer.json'\n\

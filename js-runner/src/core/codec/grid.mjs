@@ -69,10 +69,18 @@ export function guardOf(eps) {
   return 2 * eps + SLACK;
 }
 
+// The costs of bit 0 and of bit 1 by entry of the probability table.
+const TABLE_COSTS = [
+  Float64Array.from(PROBABILITY_TABLE, (p) => bitCost(65536 - p)),
+  Float64Array.from(PROBABILITY_TABLE, bitCost),
+];
+
 /** A grid of `cells` cells that can be shifted by `offsets` offsets and withstands differences of `eps` nats. */
 export class Grid {
   /** @type {Uint16Array | undefined} */
   #probabilities;
+  /** @type {[Float64Array, Float64Array] | undefined} */
+  #costs;
 
   /**
    * @param {number} cells
@@ -183,5 +191,27 @@ export class Grid {
       }
     }
     return this.#probabilities;
+  }
+
+  /**
+   * What bit 0 and bit 1 cost in all cells and under all offsets, in 2^-16 bits, each `[cells + 2, offsets]`; row 0 is cell -1.
+   *
+   * @returns {[Float64Array, Float64Array]}
+   */
+  costs() {
+    if (this.#costs === undefined) {
+      const zeros = new Float64Array((this.cells + 2) * this.offsets);
+      const ones = new Float64Array(zeros.length);
+      let i = 0;
+      for (let c = -1; c <= this.cells; c++) {
+        for (let k = 0; k < this.offsets; k++, i++) {
+          const entry = this.probabilityIndex(c, k);
+          zeros[i] = TABLE_COSTS[0][entry];
+          ones[i] = TABLE_COSTS[1][entry];
+        }
+      }
+      this.#costs = [zeros, ones];
+    }
+    return this.#costs;
   }
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -107,6 +108,10 @@ class _CostSheet:
         return total
 
 
+# Those of the grids that a writer compares, and of the one it takes.
+_cost_sheet = lru_cache(maxsize=4)(_CostSheet)
+
+
 def token_costs(lane: LanePaths, piece: slice, grid: Grid, sheet: _CostSheet) -> Integers:
     """Costs of each token under every offset, `[n, offsets]`; `UNSAFE` or more where something is unsafe."""
     leads, is_leader = lane.leads[piece], lane.is_leader[piece]
@@ -133,7 +138,7 @@ def token_costs(lane: LanePaths, piece: slice, grid: Grid, sheet: _CostSheet) ->
 def block_costs(lane: LanePaths, grid: Grid, block: int) -> Integers:
     """Costs of the decisions of every block under every offset, `[blocks, offsets]`; `UNSAFE` or more where one is unsafe."""
     tokens, depth = lane.bits.shape
-    sheet = _CostSheet(grid)
+    sheet = _cost_sheet(grid)
     step = block * max(1, DECISIONS_AT_ONCE // (block * depth))
     sums = []
     for start in range(0, tokens, step):

@@ -12,42 +12,26 @@ import { OffsetIndex, RAW_PROBABILITY } from './offset-index.mjs';
 /** @typedef {import('../grid.mjs').Grid} Grid */
 /** @typedef {import('../tree.mjs').LanePaths} LanePaths */
 
-/** What decisions cost on one grid. */
-class CostSheet {
-  #grid;
-  #ofBit;
-
-  /** @param {Grid} grid */
-  constructor(grid) {
-    const entries = (grid.cells + 2) * grid.offsets;
-    this.#grid = grid;
-    this.#ofBit = [new Float64Array(entries), new Float64Array(entries)];
-    for (const [i, p] of grid.probabilities().entries()) {
-      this.#ofBit[0][i] = bitCost(65536 - p);
-      this.#ofBit[1][i] = bitCost(p);
-    }
-  }
-
-  /**
-   * Adds the cost of one decision under every offset to `sums` from `at` on; infinite where it is unsafe.
-   *
-   * @param {number} v
-   * @param {number} bit
-   * @param {number} guard
-   * @param {Float64Array} sums
-   * @param {number} at
-   */
-  add(v, bit, guard, sums, at) {
-    const { cells, offsets, shifts } = this.#grid;
-    const below = cells * position(v - guard);
-    const above = cells * position(v + guard);
-    const ofCell = this.#ofBit[bit];
-    for (let k = 0; k < offsets; k++) {
-      const cell = Math.floor(below - shifts[k]);
-      // Where it is safe both are the cell itself.
-      sums[at + k] +=
-        cell === Math.floor(above - shifts[k]) ? ofCell[(cell + 1) * offsets + k] : Number.POSITIVE_INFINITY;
-    }
+/**
+ * Adds the cost of one decision under every offset to `sums` from `at` on; infinite where it is unsafe.
+ *
+ * @param {Grid} grid
+ * @param {number} v
+ * @param {number} bit
+ * @param {number} guard
+ * @param {Float64Array} sums
+ * @param {number} at
+ */
+function addDecision(grid, v, bit, guard, sums, at) {
+  const { cells, offsets, shifts } = grid;
+  const below = cells * position(v - guard);
+  const above = cells * position(v + guard);
+  const ofCell = grid.costs()[bit];
+  for (let k = 0; k < offsets; k++) {
+    const cell = Math.floor(below - shifts[k]);
+    // Where it is safe both are the cell itself.
+    sums[at + k] +=
+      cell === Math.floor(above - shifts[k]) ? ofCell[(cell + 1) * offsets + k] : Number.POSITIVE_INFINITY;
   }
 }
 
@@ -63,19 +47,18 @@ export function blockCosts(lane, grid, block) {
   const { offsets, guard } = grid;
   const { depth, leads } = lane;
   const costs = new Float64Array(Math.ceil(leads.length / block) * offsets);
-  const sheet = new CostSheet(grid);
   const asLeader = new Float64Array(offsets);
   const inTree = new Float64Array(offsets);
   /** @type {(odds: Float64Array, t: number, sums: Float64Array, at: number) => void} */
   const addTree = (odds, t, sums, at) => {
     for (let i = t * depth; i < (t + 1) * depth; i++) {
-      if (lane.coded[i]) sheet.add(odds[i], lane.bits[i], guard, sums, at);
+      if (lane.coded[i]) addDecision(grid, odds[i], lane.bits[i], guard, sums, at);
     }
   };
   /** @type {(t: number, sums: Float64Array, at: number) => void} */
   const addLeader = (t, sums, at) => {
     const v = lane.leaderLogOdds[t];
-    sheet.add(v, lane.isLeader[t], grid.leaderGuard(v), sums, at);
+    addDecision(grid, v, lane.isLeader[t], grid.leaderGuard(v), sums, at);
     if (!lane.isLeader[t]) addTree(lane.others, t, sums, at);
   };
   for (let t = 0; t < leads.length; t++) {

@@ -26,10 +26,11 @@ export function chooseParameters(lanes, offsets, eps) {
   const totals = new Float64Array(choices.length);
   /** @type {Float64Array[]} */
   let costs = [];
+  let grid = new Grid(choices[0].cells, offsets, eps);
   for (const [i, { cells, block }] of choices.entries()) {
     // The candidates of one N follow each other, and each B is twice the one before.
-    const grid = new Grid(cells, offsets, eps);
     const isFirstBlock = cells !== choices[i - 1]?.cells;
+    if (isFirstBlock) grid = new Grid(cells, offsets, eps);
     costs = lanes.map((lane, l) => (isFirstBlock ? blockCosts(lane, grid, block) : mergePairs(costs[l], offsets)));
     for (const [l, lane] of lanes.entries()) {
       totals[i] += chooseOffsets(costs[l], offsets, rawBlockCost(lane, block)).cost;

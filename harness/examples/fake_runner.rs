@@ -12,9 +12,9 @@ use clap::{Parser, ValueEnum};
 use llmzip::conform::inputs::{sha256, tokens_sha256};
 use llmzip::model::source::LogitsType;
 use llmzip::runner::protocol::{
-    Compress, CompressResult, Decompress, DecompressResult, Detokenize, DetokenizeResult, Fingerprint,
-    GraphOptimization, HelloResult, Load, LoadResult, Logprobs, LogprobsResult, PROTOCOL_VERSION, Progress, Skip,
-    Tokenize, TokenizeResult,
+    Bench, BenchResult, BenchTime, Compress, CompressResult, Decompress, DecompressResult, Detokenize,
+    DetokenizeResult, Fingerprint, GraphOptimization, HelloResult, Load, LoadResult, Logprobs, LogprobsResult,
+    PROTOCOL_VERSION, Progress, Skip, Tokenize, TokenizeResult,
 };
 use llmzip::runner::serve::{Handler, serve, take_stdout};
 use llmzip::runner::{OnProgress, RawOutcome};
@@ -141,6 +141,12 @@ enum Fault {
     SkipsHello,
     /// Speaks another version of the protocol.
     OtherVersion,
+    /// Has `bench` too, and answers it well.
+    Times,
+    /// Has `bench`, and says that more of the time than there was went by in the session.
+    ImpossibleTimes,
+    /// Has `bench`, and tells of no run.
+    LosesRuns,
     /// Starts a process that outlives it, then dies.
     LeavesAChild,
 }
@@ -242,7 +248,11 @@ impl Fake {
             Fault::HasNoLoad => &["load"],
             _ => &[],
         };
-        OPERATIONS.into_iter().filter(move |op| !missing.contains(op))
+        let times = matches!(self.fault, Fault::Times | Fault::ImpossibleTimes | Fault::LosesRuns);
+        OPERATIONS
+            .into_iter()
+            .filter(move |op| !missing.contains(op))
+            .chain(times.then_some("bench"))
     }
 
     fn fingerprint(&self) -> Fingerprint {
@@ -430,6 +440,31 @@ impl Fake {
     }
 }
 
+impl Fake {
+    /// Times as if it had taken them.
+    fn bench(&self, request: &Bench) -> Result<RawOutcome> {
+        let bytes = read(&request.input_file)?.len() as u64;
+        let time = BenchTime {
+            elapsed_s: 2.0,
+            session_s: if self.fault == Fault::ImpossibleTimes { 3.0 } else { 1.5 },
+            passes_s: 1.0,
+        };
+        let runs = if self.fault == Fault::LosesRuns {
+            0
+        } else {
+            request.runs
+        };
+        let times = vec![time; runs as usize];
+        done(BenchResult {
+            plain_bytes: bytes,
+            container_bytes: bytes + MARKER.len() as u64,
+            tokens: bytes,
+            encode: times.clone(),
+            decode: times,
+        })
+    }
+}
+
 impl Handler for Fake {
     fn handle(&mut self, op: &str, params: Value, on_progress: OnProgress<'_>) -> Result<RawOutcome> {
         match self.fault {
@@ -514,6 +549,7 @@ impl Handler for Fake {
             "logprobs" => self.logprobs(parse(params)?, on_progress),
             "compress" => self.compress(&parse(params)?),
             "decompress" => self.decompress(&parse(params)?),
+            "bench" => self.bench(&parse(params)?),
             "bye" => done(json!({})),
             other => Err(Error::new(ErrorCode::Internal, format!("nothing carries out {other}"))),
         }

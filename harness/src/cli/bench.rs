@@ -20,7 +20,9 @@ use crate::{Error, ErrorCode, Result};
 /// Runs it.
 pub fn run(arguments: &BenchArguments, output: &Output) -> Result<u8> {
     let layout = Layout::find()?;
-    let settings = settings(arguments, &layout)?;
+    let added = runners::beside_built_in(&arguments.only, &arguments.runner)?;
+    let names = added.iter().map(|(name, _)| name);
+    let settings = settings(arguments, &layout, arguments.only.iter().chain(names))?;
     if let Some(path) = &arguments.json {
         if path.as_os_str() == "-" {
             return Err(Error::new(ErrorCode::Usage, "--json -: stdout has the table").with_hint("name a file"));
@@ -28,13 +30,12 @@ pub fn run(arguments: &BenchArguments, output: &Output) -> Result<u8> {
         // What cannot be written is told before anything runs, not after.
         OutputFile::create(path, true)?;
     }
-    runners::check_built_in("--only", &settings.runners)?;
     let timeouts = arguments.timeouts.timeouts()?;
     let scratch = scratch_folder()?;
     let bars = RunnerBars::new(output);
     let report = bench::run(
         &settings,
-        &mut |name| runners::alone(name, &layout, timeouts, &mut SetupTalk::new(output)),
+        &mut |name| runners::alone(name, &added, &layout, timeouts, &mut SetupTalk::new(output)),
         scratch.path(),
         &bars,
     );
@@ -60,7 +61,11 @@ pub fn run(arguments: &BenchArguments, output: &Output) -> Result<u8> {
     Ok(exit_code_of(&report.failures).unwrap_or(failed))
 }
 
-fn settings(arguments: &BenchArguments, layout: &Layout) -> Result<Settings> {
+fn settings<'a>(
+    arguments: &BenchArguments,
+    layout: &Layout,
+    runners: impl Iterator<Item = &'a String>,
+) -> Result<Settings> {
     let models = Models::of_manifest(&layout.manifest())?;
     let mut targets = Vec::new();
     for name in &arguments.model {
@@ -70,12 +75,7 @@ fn settings(arguments: &BenchArguments, layout: &Layout) -> Result<Settings> {
     let mut seen = BTreeSet::new();
     targets.retain(|target| seen.insert((target.model_dir.clone(), target.model_file.clone())));
     let mut seen = BTreeSet::new();
-    let runners = arguments
-        .only
-        .iter()
-        .filter(|name| seen.insert(*name))
-        .cloned()
-        .collect();
+    let runners = runners.filter(|name| seen.insert(*name)).cloned().collect();
     let sample = || layout.models().join("tiny").join("samples").join("prose-45k.txt");
     let path = arguments.text.clone().unwrap_or_else(sample);
     let bytes = fs::read(&path).map_err(|source| Error::io("read", &path, &source))?;

@@ -1,10 +1,10 @@
 //! Owns which runners take part in a run and how each is started.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+mod commands;
+
+pub use commands::parse_command;
 
 use super::args::ConformArguments;
-use super::telemetry::no_telemetry;
 use crate::conform::Member;
 use crate::model::loaded::Engine;
 use crate::runner::Runner;
@@ -12,6 +12,8 @@ use crate::runner::in_process::InProcessRunner;
 use crate::runner::process::{CommandSpec, ProcessRunner, Timeouts};
 use crate::setup::{self, EMULATED_CPUS, EmulatedCpu, Layout, Narrator, Packages};
 use crate::{Error, ErrorCode, Result};
+
+use commands::{added, browser, node, python, python_runner, this_program};
 
 /// The runners that are there without being added.
 const BUILT_IN: [&str; 6] = [OWN_INFERENCE, WITNESS, "python", "node", BROWSER_WASM, BROWSER_WEBGPU];
@@ -129,7 +131,7 @@ pub fn named(
     timeouts: Timeouts,
     narrator: &mut dyn Narrator,
 ) -> Result<Vec<Member>> {
-    check_built_in(flag, names)?;
+    check_names(flag, names, &BUILT_IN.map(str::to_owned))?;
     let mut members = Vec::new();
     for name in BUILT_IN
         .iter()
@@ -151,10 +153,7 @@ pub fn chosen(
     timeouts: Timeouts,
     narrator: &mut dyn Narrator,
 ) -> Result<Vec<Member>> {
-    let mut names = BUILT_IN.map(str::to_owned).to_vec();
-    let added = added(commands, &names)?;
-    names.extend(added.iter().map(|(name, _)| name.clone()));
-    check_names("--only", only, &names)?;
+    let added = beside_built_in(only, commands)?;
     let mut built_in: Vec<String> = only.to_vec();
     built_in.retain(|name| !added.iter().any(|(added, _)| added == name));
     let mut members = named("--only", &built_in, layout, timeouts, narrator)?;
@@ -164,20 +163,32 @@ pub fn chosen(
     Ok(members)
 }
 
-/// Holds names to the runners that are there without being added; `flag` is the option that has them.
+/// Runners that were added, each with what starts it, `--only` naming no others than these and those that are there without.
 ///
 /// # Errors
-/// `usage`.
-pub fn check_built_in(flag: &str, names: &[String]) -> Result<()> {
-    check_names(flag, names, &BUILT_IN.map(str::to_owned))
+/// `usage` for a name that is no runner, and for what adds none.
+pub fn beside_built_in(only: &[String], commands: &[String]) -> Result<Vec<(String, CommandSpec)>> {
+    let mut names = BUILT_IN.map(str::to_owned).to_vec();
+    let added = added(commands, &names)?;
+    names.extend(added.iter().map(|(name, _)| name.clone()));
+    check_names("--only", only, &names)?;
+    Ok(added)
 }
 
-/// A runner that is there without being added, in a process of its own.
+/// A runner that is there without being added, or is one of `added`, in a process of its own.
 ///
 /// # Errors
 /// `setup` where it cannot take part, and what else keeps it from starting.
-pub fn alone(name: &str, layout: &Layout, timeouts: Timeouts, narrator: &mut dyn Narrator) -> Result<Box<dyn Runner>> {
-    let started = if name == OWN_INFERENCE {
+pub fn alone(
+    name: &str,
+    added: &[(String, CommandSpec)],
+    layout: &Layout,
+    timeouts: Timeouts,
+    narrator: &mut dyn Narrator,
+) -> Result<Box<dyn Runner>> {
+    let started = if let Some((_, command)) = added.iter().find(|(added, _)| added == name) {
+        start(name, command, timeouts)
+    } else if name == OWN_INFERENCE {
         setup::prepare_python(layout, Packages::Runtime, narrator)?;
         start(name, &this_program("onnxruntime")?, timeouts)
     } else {
@@ -249,107 +260,6 @@ fn start_emulated(
         ..timeouts
     };
     start(name, &command, patience)
-}
-
-/// How this program is started as a runner.
-fn this_program(engine: &str) -> Result<CommandSpec> {
-    let program = std::env::current_exe().map_err(|source| {
-        Error::new(ErrorCode::Setup, format!("this program cannot be found: {source}"))
-            .with_hint("start it by its path")
-    })?;
-    Ok(CommandSpec {
-        program,
-        args: ["runner", "--engine", engine].map(str::to_owned).to_vec(),
-        env: vec![no_telemetry()],
-    })
-}
-
-/// How the Python runner is started in the environment that set-up makes.
-fn python(layout: &Layout, narrator: &mut dyn Narrator) -> Result<CommandSpec> {
-    let program = setup::prepare_python(layout, Packages::Runtime, narrator)?;
-    python_runner(layout, program, Vec::new(), Vec::new())
-}
-
-/// How the Python runner is started from its sources, by words that run a Python, with folders of packages that this does not find by itself.
-fn python_runner(
-    layout: &Layout,
-    program: PathBuf,
-    mut args: Vec<String>,
-    packages: Vec<PathBuf>,
-) -> Result<CommandSpec> {
-    // -P: no file of the folder that we are in is taken for a module.
-    args.extend(["-P", "-m", "llmzip", "runner"].map(str::to_owned));
-    let folders = [vec![layout.py_runner().join("src")], packages].concat();
-    let path = std::env::join_paths(&folders).map_err(|source| {
-        Error::new(
-            ErrorCode::Setup,
-            format!("the Python packages cannot be named: {source}"),
-        )
-        .with_hint("clone LLMzip to a folder without the system's path separator in its name")
-    })?;
-    let path = path.to_string_lossy().into_owned();
-    Ok(CommandSpec {
-        program,
-        args,
-        env: vec![("PYTHONPATH".to_owned(), path), no_telemetry()],
-    })
-}
-
-/// How the Node runner is started.
-fn node(layout: &Layout, more: &[&str], narrator: &mut dyn Narrator) -> Result<CommandSpec> {
-    let script = layout.js_runner().join("bin").join("llmzip.mjs").display().to_string();
-    let words = [script.as_str(), "runner"];
-    Ok(CommandSpec {
-        program: setup::prepare_node(layout, narrator)?,
-        args: words.iter().chain(more).map(ToString::to_string).collect(),
-        env: vec![no_telemetry()],
-    })
-}
-
-/// How the runner in Chromium is started: by Node, which starts the browser.
-fn browser(layout: &Layout, build: &str, narrator: &mut dyn Narrator) -> Result<CommandSpec> {
-    let chromium = setup::find_chromium()?;
-    let mut command = node(layout, &["--browser", build], narrator)?;
-    // The very one that was found.
-    let path = chromium.display().to_string();
-    command.env.push((setup::CHROMIUM_VARIABLE.to_owned(), path));
-    Ok(command)
-}
-
-/// Reads `NAME=COMMAND`; `others` have names already.
-fn added(runners: &[String], others: &[String]) -> Result<Vec<(String, CommandSpec)>> {
-    let mut names: BTreeSet<String> = others.iter().cloned().collect();
-    let mut added = Vec::new();
-    for runner in runners {
-        let wrong = |why: &str| {
-            Error::new(ErrorCode::Usage, format!("--runner {runner}: {why}"))
-                .with_hint("give a name and a command, such as --runner mine='mine --runner'")
-        };
-        let (name, command) = runner.split_once('=').ok_or_else(|| wrong("it has no `=`"))?;
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        if name.is_empty() || !name.chars().all(is_name) {
-            return Err(wrong("the name must be of letters, digits, `-` and `_`"));
-        }
-        if !names.insert(name.to_owned()) {
-            return Err(wrong("a runner of this name is already there"));
-        }
-        added.push((
-            name.to_owned(),
-            parse_command(command).ok_or_else(|| wrong("the command cannot be read"))?,
-        ));
-    }
-    Ok(added)
-}
-
-/// Reads a command line with a shell's quoting, but without a shell.
-pub fn parse_command(command: &str) -> Option<CommandSpec> {
-    let mut words = shlex::split(command)?.into_iter();
-    let program = PathBuf::from(words.next()?);
-    Some(CommandSpec {
-        program,
-        args: words.collect(),
-        env: Vec::new(),
-    })
 }
 
 fn check_names(flag: &str, wanted: &[String], names: &[String]) -> Result<()> {

@@ -20,6 +20,9 @@ pub struct BenchArguments {
     /// The runners, one after the other; browser-wasm and browser-webgpu may be named too.
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_value = "rust,python,node")]
     pub only: Vec<String>,
+    /// Add a runner: a name and the command that starts it. It takes part in any case.
+    #[arg(long, value_name = "NAME=COMMAND")]
+    pub runner: Vec<String>,
     /// Lanes to time, one after the other.
     #[arg(
         long,

@@ -1,6 +1,8 @@
 //! Owns how long a loaded model takes to compress and to decompress some bytes, how much of that is spent inside its session, and how
 //! long the session takes for the same passes when nobody looks at the logits. It runs what `compressor` has, and changes nothing of it.
 
+mod timed_source;
+
 use std::time::{Duration, Instant};
 
 use crate::archive::{ArchiveSettings, compress_options, identity};
@@ -9,10 +11,10 @@ use crate::container::layout;
 use crate::container::reader::ContainerReader;
 use crate::container::runs::split_runs;
 use crate::model::context::{Plan, rows_of_known_tokens};
-use crate::model::exactness::Exactness;
 use crate::model::loaded::LoadedModel;
-use crate::model::source::{Logits, LogitsSource, LogitsType};
 use crate::{Error, ErrorCode, Result};
+
+use timed_source::TimedSource;
 
 /// The most plain bytes that are timed: a frame's.
 pub const MAX_FRAME_BYTES: usize = layout::MAX_FRAME_BYTES as usize;
@@ -222,68 +224,6 @@ fn read(
         &mut |_| steps.step(),
     )?;
     Ok((started.elapsed(), source.spent))
-}
-
-/// A source that adds up how long it works.
-struct TimedSource<'s, S: ?Sized> {
-    source: &'s mut S,
-    spent: Duration,
-}
-
-impl<'s, S: LogitsSource + ?Sized> TimedSource<'s, S> {
-    fn new(source: &'s mut S) -> Self {
-        Self {
-            source,
-            spent: Duration::ZERO,
-        }
-    }
-}
-
-impl<S: LogitsSource + ?Sized> LogitsSource for TimedSource<'_, S> {
-    fn vocab_size(&self) -> usize {
-        self.source.vocab_size()
-    }
-
-    fn logits_type(&self) -> LogitsType {
-        self.source.logits_type()
-    }
-
-    fn max_batch(&self) -> usize {
-        self.source.max_batch()
-    }
-
-    fn exactness(&self) -> Exactness {
-        self.source.exactness()
-    }
-
-    fn plan_tolerance(&self) -> Option<f64> {
-        self.source.plan_tolerance()
-    }
-
-    fn threads(&self) -> usize {
-        self.source.threads()
-    }
-
-    fn reset(&mut self, batch: usize) -> Result<()> {
-        let started = Instant::now();
-        let result = self.source.reset(batch);
-        self.spent += started.elapsed();
-        result
-    }
-
-    fn keep_lanes(&mut self, batch: usize) -> Result<()> {
-        let started = Instant::now();
-        let result = self.source.keep_lanes(batch);
-        self.spent += started.elapsed();
-        result
-    }
-
-    fn feed(&mut self, ids: &[u32], length: usize) -> Result<Logits<'_>> {
-        let started = Instant::now();
-        let result = self.source.feed(ids, length);
-        self.spent += started.elapsed();
-        result
-    }
 }
 
 #[cfg(test)]

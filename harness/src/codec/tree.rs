@@ -11,7 +11,7 @@ use crate::{Error, ErrorCode, Result};
 use weights::{Found, weigh};
 
 /// What log-odds take for the mass of an empty half: 2^-1000.
-const LEAST_MASS: f64 = f64::from_bits((1023 - 1000) << 52);
+const LOWEST_MASS: f64 = f64::from_bits((1023 - 1000) << 52);
 
 /// The smallest depth whose tree has a leaf for each of `vocab_size` ids.
 #[must_use]
@@ -216,7 +216,7 @@ impl<'t> Masses<'t> {
             return None;
         }
         let left = (2 << level) + 2 * prefix as usize;
-        Some(masses[left + 1].max(LEAST_MASS).ln() - masses[left].max(LEAST_MASS).ln())
+        Some(masses[left + 1].max(LOWEST_MASS).ln() - masses[left].max(LOWEST_MASS).ln())
     }
 
     /// The decisions that lead to `id`, which is below `vocab_size` and has mass.

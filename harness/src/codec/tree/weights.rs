@@ -6,7 +6,7 @@ use multiversion::multiversion;
 use crate::{Error, ErrorCode, Result};
 
 /// Weights are those of logits at most this far below the row's maximum.
-const LOWEST: f64 = -600.0;
+const LOWEST_EXPONENT: f64 = -600.0;
 
 /// How many values are treated side by side.
 const WIDTH: usize = 8;
@@ -40,7 +40,7 @@ fn weigh_finite(logits: &[f32], weights: &mut [f64]) -> Option<Found> {
     let leader = logits.iter().position(|&logit| logit == maximum).unwrap_or(0);
     let (maximum, second) = (f64::from(maximum), f64::from(second));
     for (weight, &logit) in weights.iter_mut().zip(logits) {
-        *weight = exp((f64::from(logit) - maximum).max(LOWEST));
+        *weight = exp((f64::from(logit) - maximum).max(LOWEST_EXPONENT));
     }
     // Summed without the leader: the others may be too small to be seen beside it.
     weights[leader] = 0.0;
@@ -162,7 +162,7 @@ mod tests {
         let mut worst = 0.0_f64;
         let mut before = 0.0;
         for step in 0..=2_000_000 {
-            let x = LOWEST + f64::from(step) * 3e-4;
+            let x = LOWEST_EXPONENT + f64::from(step) * 3e-4;
             let (found, expected) = (exp(x), x.exp());
             worst = worst.max((found / expected - 1.0).abs());
             assert!(found > before, "it grows: exp({x})");
@@ -201,7 +201,7 @@ mod tests {
             let found = weigh(&row, &mut weights).unwrap();
             let mut expected: Vec<f64> = row
                 .iter()
-                .map(|&logit| exp((f64::from(logit) - found.maximum).max(LOWEST)))
+                .map(|&logit| exp((f64::from(logit) - found.maximum).max(LOWEST_EXPONENT)))
                 .collect();
             assert_eq!(weights, expected);
             expected[found.leader] = 0.0;

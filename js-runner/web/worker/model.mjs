@@ -100,8 +100,7 @@ export class PageModel {
   async load(variant, fetched) {
     if (this.#loaded?.dtype === variant.dtype) return this.#loaded.model;
     const catalogue = await this.catalogue();
-    await this.#loaded?.model.dispose();
-    this.#loaded = undefined;
+    await this.close();
     const total = filesOf(catalogue, variant).reduce((sum, { bytes }) => sum + bytes, 0);
     let done = 0;
     /** @type {import('../../src/core/model/model-files.mjs').ModelFolder} */
@@ -124,6 +123,12 @@ export class PageModel {
     });
     this.#loaded = { dtype: variant.dtype, model };
     return model;
+  }
+
+  /** Frees the graph that is loaded, if there is one. */
+  async close() {
+    await this.#loaded?.model.dispose();
+    this.#loaded = undefined;
   }
 
   /**

@@ -60,6 +60,8 @@ async function answer(request) {
 async function resultOf(request) {
   const talk = talkOf(request.id);
   if (request.op === 'open') {
+    // Memory that WebAssembly was given once is never given back: the next graph must find it free.
+    await model?.close();
     model = new PageModel(new URL(request.base), request.runtimeFiles, request.threads);
     const variant = await model.variant(request.dtype);
     return model.story(variant, await model.load(variant, talk.fetched));

@@ -115,3 +115,13 @@ def test_leads_are_safe_away_from_their_threshold() -> None:
         lead = threshold + np.array([-1, -0.003, -0.0019, 0.0, 0.0019, 0.003, 1])
         assert grid.leads(lead, k).tolist() == [False, False, False, False, True, True, True]
         assert grid.leads_safely(lead, k).tolist() == [True, True, False, False, False, True, True]
+
+
+@pytest.mark.parametrize(("cells", "offsets"), [(2, 1), (3, 32), (24, 64), (2048, 32)])
+def test_costs_are_those_of_the_probabilities(cells: int, offsets: int) -> None:
+    costs = Grid(cells, offsets, 1e-5).costs()
+    assert costs.shape == (2, cells + 2, offsets)
+    for k in range(offsets):
+        p = np.array(Grid(cells, offsets, 1e-5).probabilities(k))
+        assert np.array_equal(costs[1, :, k], bit_costs()[p])
+        assert np.array_equal(costs[0, :, k], bit_costs()[65536 - p])

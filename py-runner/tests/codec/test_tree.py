@@ -100,6 +100,20 @@ def test_no_log_odds_are_ever_not_a_number() -> None:
         assert np.isfinite(odds).all()
 
 
+@given(st.lists(rows, min_size=2, max_size=4), st.data())
+def test_decisions_are_the_same_in_room_that_was_used_before(some: list[np.ndarray], data: st.DataObject) -> None:
+    vocab_size = len(some[0])
+    trees = RowTrees(2, vocab_size)
+    for each in some:
+        pair = np.stack([np.resize(each, vocab_size), np.resize(each[::-1], vocab_size)])
+        ids = np.array([data.draw(st.integers(0, vocab_size - 1)) for _ in pair])
+        found, found_log_probs = path(pair, ids, 0.1, trees)
+        expected, log_probs_alone = path(pair, ids, 0.1)
+        assert len(trees) == len(pair)
+        assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+        assert np.array_equal(found_log_probs, log_probs_alone)
+
+
 def test_two_ids_leave_one_without_the_leader() -> None:
     found, _ = path(np.array([[0.0, 3.0]]), np.array([0]), 0.01)
     assert found.others[0, 0] == pytest.approx(math.log(2.0**-1000) + 3)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -84,47 +83,36 @@ class OffsetIndex:
         return len(self._bits)
 
 
-class _CostSheet:
-    """What decisions cost on one grid."""
-
-    def __init__(self, grid: Grid) -> None:
-        self._grid = grid
-        self._offsets = np.arange(grid.offsets, dtype=np.int64)
-        # Cost of bit 0 and of bit 1 by cell + 1 and offset, flat, so that one index finds it.
-        p = grid.probability(np.arange(-1, grid.cells + 1)[:, np.newaxis], self._offsets)
-        self._flat = bit_costs()[np.stack([65536 - p, p])].ravel()
-
-    def costs(self, odds: Floats, bits: Integers, coded: npt.NDArray[np.bool_], guard: float | Floats) -> Integers:
-        """Summed costs of each token's decisions under every offset, `[n, m]` each to `[n, offsets]`; `UNSAFE` or more where one is."""
-        grid = self._grid
-        below = np.floor(grid.cells * position(odds - guard)[:, :, np.newaxis] - grid.shifts)
-        above = np.floor(grid.cells * position(odds + guard)[:, :, np.newaxis] - grid.shifts)
-        # Where it is safe both are the cell itself.
-        index = (bits[:, :, np.newaxis] * (grid.cells + 2) + below.astype(np.int64) + 1) * grid.offsets + self._offsets
-        costs = self._flat[index]
-        costs[below != above] = UNSAFE
-        costs[~coded] = 0
-        total: Integers = costs.sum(axis=1)
-        return total
+def decision_costs(
+    grid: Grid, odds: Floats, bits: Integers, coded: npt.NDArray[np.bool_], guard: float | Floats
+) -> Integers:
+    """Summed costs of each token's decisions under every offset, `[n, m]` each to `[n, offsets]`; `UNSAFE` or more where one is."""
+    below = np.floor(grid.cells * position(odds - guard)[:, :, np.newaxis] - grid.shifts)
+    above = np.floor(grid.cells * position(odds + guard)[:, :, np.newaxis] - grid.shifts)
+    # Where it is safe both are the cell itself. One index into the flat table is faster than three.
+    index = (bits[:, :, np.newaxis] * (grid.cells + 2) + below.astype(np.int64) + 1) * grid.offsets
+    costs = grid.costs().ravel()[index + np.arange(grid.offsets)]
+    costs[below != above] = UNSAFE
+    costs[~coded] = 0
+    total: Integers = costs.sum(axis=1)
+    return total
 
 
-# Those of the grids that a writer compares, and of the one it takes.
-_cost_sheet = lru_cache(maxsize=4)(_CostSheet)
-
-
-def token_costs(lane: LanePaths, piece: slice, grid: Grid, sheet: _CostSheet) -> Integers:
+def token_costs(lane: LanePaths, piece: slice, grid: Grid) -> Integers:
     """Costs of each token under every offset, `[n, offsets]`; `UNSAFE` or more where something is unsafe."""
     leads, is_leader = lane.leads[piece], lane.is_leader[piece]
     as_leader = np.zeros((len(leads), grid.offsets), np.int64)
     in_tree = np.zeros_like(as_leader)
 
     def tree(odds: Floats, chosen: Integers) -> Integers:
-        return sheet.costs(odds[piece][chosen], lane.bits[piece][chosen], lane.coded[piece][chosen], grid.guard)
+        return decision_costs(
+            grid, odds[piece][chosen], lane.bits[piece][chosen], lane.coded[piece][chosen], grid.guard
+        )
 
     chosen = np.flatnonzero(leads > 1 - grid.guard)
     odds = lane.leader_log_odds[piece][chosen, np.newaxis]
     bits = is_leader[chosen, np.newaxis].astype(np.int64)
-    as_leader[chosen] = sheet.costs(odds, bits, np.ones_like(bits, np.bool_), grid.leader_guard(odds))
+    as_leader[chosen] = decision_costs(grid, odds, bits, np.ones_like(bits, np.bool_), grid.leader_guard(odds))
     chosen = chosen[~is_leader[chosen]]
     as_leader[chosen] += tree(lane.others, chosen)
     chosen = np.flatnonzero(leads < 2 + grid.guard)
@@ -138,11 +126,10 @@ def token_costs(lane: LanePaths, piece: slice, grid: Grid, sheet: _CostSheet) ->
 def block_costs(lane: LanePaths, grid: Grid, block: int) -> Integers:
     """Costs of the decisions of every block under every offset, `[blocks, offsets]`; `UNSAFE` or more where one is unsafe."""
     tokens, depth = lane.bits.shape
-    sheet = _cost_sheet(grid)
     step = block * max(1, DECISIONS_AT_ONCE // (block * depth))
     sums = []
     for start in range(0, tokens, step):
-        costs = token_costs(lane, slice(start, start + step), grid, sheet)
+        costs = token_costs(lane, slice(start, start + step), grid)
         sums.append(np.add.reduceat(costs, np.arange(0, len(costs), block), axis=0))
     return np.concatenate(sums)
 

@@ -84,6 +84,7 @@ class Grid:
         self.guard = guard_of(eps)
         self.shifts = np.array([offset_numerator(k) / 65536 for k in range(offsets)])
         self._rows: dict[int, list[int]] = {}
+        self._costs: Integers | None = None
 
     def cell(self, v: Floats, k: int | Integers) -> Integers:
         """Cell of log-odds under offset `k`, -1 .. cells."""
@@ -134,3 +135,10 @@ class Grid:
         """`cell` of one number, without the cost of an array."""
         v = min(max(v, -LIMIT), LIMIT)
         return math.floor(self.cells * (TWO_OVER_PI * math.atan(math.exp(v / 3))) - offset_numerator(k) / 65536)
+
+    def costs(self) -> Integers:
+        """What bit 0 and bit 1 cost in all cells and under all offsets, in 2^-16 bits, `[2, cells + 2, offsets]`; row 0 is cell -1."""
+        if self._costs is None:
+            p = self.probability(np.arange(-1, self.cells + 1)[:, np.newaxis], np.arange(self.offsets))
+            self._costs = bit_costs()[np.stack([65536 - p, p])]
+        return self._costs

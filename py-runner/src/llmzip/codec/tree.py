@@ -63,7 +63,8 @@ def tree_depth(vocab_size: int) -> int:
 class RowTrees:
     """The leaders of some rows, and their trees where they are asked for.
 
-    The room for as many as `room` rows is used again: what is given out is good until other rows are taken in.
+    The room for as many as `room` rows is used again: what is given out is good until other rows are taken in, and masses until they are
+    asked for in the other form.
     """
 
     def __init__(self, room: int, vocab_size: int) -> None:
@@ -73,7 +74,7 @@ class RowTrees:
         # Leaves without an id keep their 0.
         self._masses = np.zeros((room, 2 * self._leaves))
         # By row, from the leaves up: left halves, right halves, their sums. Nodes without ids keep their 0.
-        self._levels = [list(self._steps(heap)) for heap in self._masses]
+        self._levels: dict[int, list[tuple[Floats, Floats, Floats]]] = {}
         self._built: list[bool | None] = []
         self.ids: Ids = np.zeros(0, np.int64)
         self.logits: Floats = np.zeros(0)
@@ -130,6 +131,8 @@ class RowTrees:
         heap: Floats = self._masses[row]
         if self._built[row] is not with_leader:
             heap[self._leaves + self.ids[row]] = with_leader
+            if row not in self._levels:
+                self._levels[row] = list(self._steps(heap))
             for left, right, sums in self._levels[row]:
                 np.add(left, right, out=sums)
             self._built[row] = with_leader
@@ -150,7 +153,7 @@ def path(rows: Rows, ids: Ids, guard: float, trees: RowTrees | None = None) -> t
     leaf = leaves + ids[:, np.newaxis]
     nodes = leaf >> above
     coded = (2 * nodes + 1) << (above - 1) < leaves + vocab_size
-    found = trees or RowTrees(count, vocab_size)
+    found = RowTrees(count, vocab_size) if trees is None else trees
     found.take(rows)
     is_leader = found.ids == ids
     others, all_ids = np.zeros((count, depth)), np.zeros((count, depth))

@@ -16,9 +16,9 @@ import numpy as np
 
 from llmzip.codec.block import LaneDecoder
 from llmzip.codec.grid import Grid
-from llmzip.codec.tree import Floats, RowTrees, tree_depth
+from llmzip.codec.tree import Floats, RowTrees
 from llmzip.compressor.progress import PROGRESS_ROWS, Progress, no_progress, shifted, write
-from llmzip.compressor.threads import Threads, rows_at_once
+from llmzip.compressor.threads import RowThreads
 from llmzip.container.bytes import ByteReader
 from llmzip.container.layout import CodedFrame, End, Preamble, read_frame, read_preamble
 from llmzip.container.runs import join_runs
@@ -111,20 +111,16 @@ def _decode_ids(frame: CodedFrame, preamble: Preamble, model: LanguageModel, pro
     policy = ContextPolicy(preamble.start_token, preamble.window, preamble.overlap)
     decoders = [LaneDecoder(stream, grid, frame.block, preamble.vocab_size) for stream in frame.streams]
     lanes: list[list[int]] = [[] for _ in decoders]
-    at_once = rows_at_once(tree_depth(preamble.vocab_size))
     done = told = 0
 
-    with Threads(model.source.threads) as threads:
-        trees = [RowTrees(at_once, preamble.vocab_size) for _ in range(threads.count)]
+    with RowThreads(model.source.threads, preamble.vocab_size, len(decoders)) as threads:
 
         def decide(first_lane: int, rows: Logits) -> list[int]:
             nonlocal done, told
             tokens: list[int] = []
             # As many rows as all threads work on at once, then their decisions, which are Python and so one thread's.
-            for group in _pieces(rows, at_once * threads.count):
-                pieces = _pieces(group, at_once)
-                threads.map(_prepare, pieces, trees)
-                for found in trees[: len(pieces)]:
+            for group in _pieces(rows, threads.at_once * threads.count):
+                for found in threads.map(_prepare, _pieces(group, threads.at_once)):
                     tokens += _decode(found, decoders[first_lane + len(tokens) :])
             for number, token in enumerate(tokens):
                 lanes[first_lane + number].append(token)
@@ -146,11 +142,12 @@ def _pieces(rows: Logits, size: int) -> list[Logits]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
-def _prepare(rows: Logits, trees: RowTrees) -> None:
-    """Take rows in, and build the trees that are needed whatever the offset: those of rows where no leader leads enough."""
+def _prepare(rows: Logits, trees: RowTrees) -> RowTrees:
+    """Take rows in, and build the trees that are needed unless a block is raw: those of rows where no leader leads enough."""
     trees.take(rows)
     for row in np.flatnonzero(trees.leads <= 1).tolist():
         trees.masses(row, with_leader=True)
+    return trees
 
 
 def _decode(trees: RowTrees, decoders: Sequence[LaneDecoder]) -> list[int]:

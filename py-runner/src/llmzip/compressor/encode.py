@@ -20,7 +20,7 @@ from llmzip.codec.tree import Floats, LanePaths, RowTrees, empty_lane_paths, pat
 from llmzip.compressor.frames import cut_frames
 from llmzip.compressor.lanes import Lanes, lanes_of
 from llmzip.compressor.progress import PROGRESS_ROWS, Progress, no_progress, shifted, write
-from llmzip.compressor.threads import Threads, rows_at_once
+from llmzip.compressor.threads import RowThreads
 from llmzip.container.eps import Eps
 from llmzip.container.layout import MAX_FRAME_BYTES, CodedFrame, End, Preamble, Runs, StoredFrame
 from llmzip.container.runs import split_runs
@@ -135,21 +135,20 @@ def paths_of_known_tokens(
     lanes = cut_lanes(ids, plan.lanes)
     depth, guard = tree_depth(model.source.vocab_size), guard_of(eps)
     paths = [empty_lane_paths(len(lane), depth) for lane in lanes]
-    at_once = rows_at_once(depth)
     nats, done, told = 0.0, 0, 0
 
     def decisions(work: _Work, trees: RowTrees) -> tuple[LanePaths, Floats]:
         tokens = [lanes[place.lane][place.first : place.first + len(place.rows)] for place in work]
         return path(np.concatenate([place.rows for place in work]), np.concatenate(tokens), guard, trees)
 
-    with Threads(model.source.threads) as threads:
-        trees = [RowTrees(at_once, model.source.vocab_size) for _ in range(threads.count)]
+    with RowThreads(model.source.threads, model.source.vocab_size, len(ids)) as threads:
+        at_once = threads.at_once
         waiting = _Waiting(at_once, threads.count)
 
         def flush() -> None:
             nonlocal nats
             work = waiting.take()
-            for places, (steps, log_probs) in zip(work, threads.map(decisions, work, trees), strict=True):
+            for places, (steps, log_probs) in zip(work, threads.map(decisions, work), strict=True):
                 nats -= float(log_probs.sum())
                 at = 0
                 for lane, first, rows in places:

@@ -112,13 +112,14 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     run("set-up", "cargo", "run", "--quiet", "--", "setup", "--dev")
-    reason = exporters() if arguments.exporters else None
     chosen = [LANGUAGES[language] for language in arguments.languages or LANGUAGES]
     for lint, _ in chosen:
         lint()
-    if not arguments.lint:
-        for _, test in chosen:
-            test()
+    if arguments.lint:
+        return
+    reason = exporters() if arguments.exporters else None
+    for _, test in chosen:
+        test()
     if reason is not None:
         # At the end, where it is seen.
         left_out("tests that need an exporter", reason)

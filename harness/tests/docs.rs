@@ -126,12 +126,19 @@ fn fault(command: &str, folder: &mut PathBuf) -> Result<(), String> {
             exists(folder)
         }
         ["python3", script] => exists(&folder.join(script)),
-        ["python3", script @ "ci/test.py", option] if option.starts_with("--") => {
-            contains(script, &format!("add_argument(\"{option}\""))
-        }
-        ["python3", script @ "ci/test.py", language] => contains(script, &format!("\"{language}\": ")),
+        ["python3", script @ "ci/test.py", rest @ ..] => rest.iter().try_for_each(|word| {
+            let wanted = match word.starts_with("--") {
+                true => format!("add_argument(\"{word}\""),
+                false => format!("\"{word}\": "),
+            };
+            contains(script, &wanted)
+        }),
         ["python3", script @ "ci/bench.py", command, options @ ..] => {
             contains(script, &format!("add_parser(\"{command}\""))?;
+            if options.first().is_some_and(|word| !word.starts_with("--")) {
+                return Err(format!("{script} {command} takes options only"));
+            }
+            // What stands between two options is the value of the first.
             options
                 .iter()
                 .filter(|option| option.starts_with("--"))
@@ -227,6 +234,8 @@ fn wrong_commands_are_told() {
         "python3 ci/no-such-script.py",
         "python3 ci/test.py cobol",
         "python3 ci/test.py --sloppy",
+        "python3 ci/test.py rust --sloppy",
+        "python3 ci/bench.py overhead rubbish",
         "python3 ci/bench.py overhead --runs 2",
         "python3 ci/bench.py explode",
         "python3 ci/prepare_emulation.py z80",

@@ -5,13 +5,31 @@ import { suite, test } from 'node:test';
 import fc from 'fast-check';
 import { BitDecoder, BitEncoder, StreamEnd } from '../src/core/codec/arithmetic-coder.mjs';
 import { chooseParameters, encodeLane, LaneDecoder } from '../src/core/codec/block.mjs';
-import { Grid, guardOf } from '../src/core/codec/grid.mjs';
+import { bitCost, Grid, guardOf } from '../src/core/codec/grid.mjs';
 import { emptyLanePaths, leader, logProb, logProbs, path, treeDepth } from '../src/core/codec/tree.mjs';
 import { FormatError, ModelError } from '../src/core/errors.mjs';
 import { asRow, float16Values } from '../src/core/model/source.mjs';
 import { Lcg } from './support/lcg.mjs';
 
 const OFFSETS = 32;
+
+test("a grid's costs are those of its probabilities", () => {
+  for (const [cells, offsets] of [
+    [2, 1],
+    [3, 32],
+    [24, 64],
+    [2048, 32],
+  ]) {
+    const grid = new Grid(cells, offsets, 1e-5);
+    const [zeros, ones] = grid.costs();
+    assert.equal(zeros.length, (cells + 2) * offsets);
+    assert.deepEqual(ones, Float64Array.from(grid.probabilities(), bitCost));
+    assert.deepEqual(
+      zeros,
+      Float64Array.from(grid.probabilities(), (p) => bitCost(65536 - p)),
+    );
+  }
+});
 
 suite('arithmetic coder', () => {
   const events = fc.array(fc.record({ bit: fc.integer({ min: 0, max: 1 }), p: fc.integer({ min: 1, max: 65535 }) }), {

@@ -1,4 +1,4 @@
-//! Owns which runners take part in a run and how each is started.
+//! Owns which runners take part in a run, and starts them; with which command is that of `commands`.
 
 mod commands;
 

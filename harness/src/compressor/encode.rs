@@ -207,7 +207,7 @@ where
         }
         let (lanes, entropy_bits) = self.lane_paths(&tokens)?;
         let (eps, vocab_size) = (self.options.eps.value(), self.source.vocab_size());
-        let mut threads = vec![(); self.source.threads().min(lanes.len())];
+        let mut threads = vec![(); self.source.threads().clamp(1, lanes.len())];
         let costs = map_in_threads(&mut threads, lanes.iter().collect(), |(), lane| {
             Ok(candidate_costs(lane, eps, WRITER_OFFSETS, vocab_size))
         })?;

@@ -5,6 +5,7 @@ mod passes;
 mod refusals;
 mod round_trips;
 mod streams;
+mod threads;
 mod verification;
 
 use proptest::prelude::*;

@@ -11,7 +11,7 @@ use crate::{Error, ErrorCode, Result};
 /// in their order.
 ///
 /// # Errors
-/// That of the first item that has one; `internal` when a thread cannot be started.
+/// That of the first item that has one; `unsupported` when a thread cannot be started.
 pub fn map_in_threads<S, T, R>(
     states: &mut [S],
     items: Vec<T>,
@@ -43,11 +43,15 @@ where
             .map(|(state, items)| Builder::new().spawn_scoped(scope, || run(state, items)))
             .collect::<std::io::Result<Vec<_>>>()
             .map_err(|error| no_thread(&error))?;
-        let mut done = run(own, first)?;
-        for thread in threads {
-            done.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic))?);
-        }
-        Ok(done)
+        let mut done = vec![run(own, first)];
+        // All of them, so that a panic is seen for what it is even beside an error.
+        done.extend(
+            threads
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))),
+        );
+        let done: Vec<Vec<R>> = done.into_iter().collect::<Result<_>>()?;
+        Ok(done.into_iter().flatten().collect())
     })
 }
 
@@ -84,7 +88,7 @@ impl Trees {
 }
 
 fn no_thread(why: &dyn std::fmt::Display) -> Error {
-    Error::new(ErrorCode::Internal, format!("a thread cannot be started: {why}"))
+    Error::new(ErrorCode::Unsupported, format!("a thread cannot be started: {why}"))
         .with_hint("ask for fewer with --threads")
 }
 
@@ -127,7 +131,7 @@ mod tests {
     fn without_a_thread_nothing_is_done() {
         let none: &mut [()] = &mut [];
         let error = map_in_threads(none, vec![1], |(), _| Ok(())).unwrap_err();
-        assert_eq!(error.code, ErrorCode::Internal);
+        assert_eq!(error.code, ErrorCode::Unsupported);
     }
 
     #[test]
@@ -135,7 +139,8 @@ mod tests {
     fn a_panic_of_a_thread_is_not_swallowed() {
         let _ = map_in_threads(&mut [(), ()], vec![1, 2], |(), item| {
             assert_ne!(item, 2, "as it does here");
-            Ok(())
+            // Nor by an error that comes before it.
+            Err::<(), _>(Error::new(ErrorCode::Model, "an error"))
         });
     }
 

@@ -202,7 +202,8 @@ where
 /// the rows being of one lane each, in order; the result is all lanes' tokens in order. Nothing is allocated for tokens that are not yet found.
 ///
 /// # Errors
-/// `vocabulary` when a token is not below the source's vocabulary size; those of the policy, the source and `next_tokens`.
+/// `vocabulary` when a token is not below the source's vocabulary size, `internal` when there is not a token for each row; those of the
+/// policy, the source and `next_tokens`.
 pub fn decode_in_lockstep<S, F>(
     source: &mut S,
     policy: ContextPolicy,
@@ -238,7 +239,12 @@ where
                     row: logits.row(lane, vocab_size),
                 })
                 .collect();
-            for (lane, id) in tokens[group.clone()].iter_mut().zip(next_tokens(&rows)?) {
+            let found = next_tokens(&rows)?;
+            if found.len() != batch {
+                let message = format!("{} tokens were found for {batch} rows", found.len());
+                return Err(Error::new(ErrorCode::Internal, message));
+            }
+            for (lane, id) in tokens[group.clone()].iter_mut().zip(found) {
                 check_id(id, vocab_size)?;
                 lane.push(id);
             }

@@ -6,7 +6,8 @@ use crate::codec::arithmetic_coder::{BitEncoder, PROBABILITY_ONE};
 use crate::codec::grid::Grid;
 use crate::codec::tree::{Decision, tree_depth};
 
-/// The N and B with which a frame's `lanes` cost least, for an `eps` in nats, `offsets` offsets and `vocab_size` ids.
+/// The N and B with which a frame's `lanes` cost least, for an `eps` in nats, `offsets` offsets and `vocab_size` ids. The compressor calls
+/// the two parts of it apart, the first in several threads.
 #[must_use]
 pub fn choose_parameters(lanes: &[LanePaths], eps: f64, offsets: u32, vocab_size: usize) -> Parameters {
     let costs: Vec<Vec<u64>> = lanes

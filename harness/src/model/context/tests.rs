@@ -210,6 +210,10 @@ fn what_is_no_policy_or_no_token_is_refused() {
     assert_eq!(error.code, ErrorCode::Vocabulary);
     let error = decode_in_lockstep(&mut Witness::default(), good, 2, 1, |rows| Ok(vec![50; rows.len()])).unwrap_err();
     assert_eq!(error.code, ErrorCode::Vocabulary);
+    for found in [vec![], vec![1, 2]] {
+        let error = decode_in_lockstep(&mut Witness::default(), good, 2, 1, |_| Ok(found.clone())).unwrap_err();
+        assert_eq!(error.code, ErrorCode::Internal);
+    }
 }
 
 #[test]

@@ -23,20 +23,22 @@ import { OffsetIndex, RAW_PROBABILITY } from './offset-index.mjs';
  */
 export function chooseParameters(lanes, offsets, eps) {
   const choices = candidates(eps);
-  const totals = new Float64Array(choices.length);
-  /** @type {Float64Array[]} */
-  let costs = [];
-  let grid = new Grid(choices[0].cells, offsets, eps);
-  for (const [i, { cells, block }] of choices.entries()) {
-    // The candidates of one N follow each other, and each B is twice the one before.
-    const isFirstBlock = cells !== choices[i - 1]?.cells;
-    if (isFirstBlock) grid = new Grid(cells, offsets, eps);
-    costs = lanes.map((lane, l) => (isFirstBlock ? blockCosts(lane, grid, block) : mergePairs(costs[l], offsets)));
-    for (const [l, lane] of lanes.entries()) {
-      totals[i] += chooseOffsets(costs[l], offsets, rawBlockCost(lane, block)).cost;
+  const totals = new Map(choices.map((choice) => [choice, 0]));
+  for (const cells of new Set(choices.map((choice) => choice.cells))) {
+    const grid = new Grid(cells, offsets, eps);
+    const ofGrid = choices.filter((choice) => choice.cells === cells);
+    for (const lane of lanes) {
+      let costs = blockCosts(lane, grid, ofGrid[0].block);
+      for (const choice of ofGrid) {
+        // Each B is twice the one before.
+        if (choice !== ofGrid[0]) costs = mergePairs(costs, offsets);
+        const { cost } = chooseOffsets(costs, offsets, rawBlockCost(lane, choice.block));
+        totals.set(choice, Number(totals.get(choice)) + cost);
+      }
     }
   }
-  return choices[totals.indexOf(Math.min(...totals))];
+  const least = Math.min(...totals.values());
+  return /** @type {Parameters} */ (choices.find((choice) => totals.get(choice) === least));
 }
 
 /**

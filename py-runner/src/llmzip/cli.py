@@ -88,7 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     model.add_argument(
         "--model", type=Path, metavar="DIR", help="folder of the model (default: LLMZIP_MODEL, or models/tiny)"
     )
-    model.add_argument("--threads", type=positive, default=1, metavar="N", help="threads of ONNX Runtime, and of the codec between passes (default: 1)")
+    model.add_argument(
+        "--threads", type=positive, default=1, metavar="N", help="threads of ONNX Runtime and the codec (default: 1)"
+    )
     model.add_argument(
         "--provider",
         choices=PROVIDERS,

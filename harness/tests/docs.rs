@@ -127,9 +127,10 @@ fn fault(command: &str, folder: &mut PathBuf) -> Result<(), String> {
         }
         ["python3", script] => exists(&folder.join(script)),
         ["python3", script @ "ci/test.py", rest @ ..] => rest.iter().try_for_each(|word| {
-            let wanted = match word.starts_with("--") {
-                true => format!("add_argument(\"{word}\""),
-                false => format!("\"{word}\": "),
+            let wanted = if word.starts_with("--") {
+                format!("add_argument(\"{word}\"")
+            } else {
+                format!("\"{word}\": ")
             };
             contains(script, &wanted)
         }),

@@ -49,9 +49,7 @@ pub fn members(
     let mut names: Vec<String> = BUILT_IN.iter().map(ToString::to_string).collect();
     let emulated = asked_to_emulate(arguments);
     names.extend(emulated.iter().map(|cpu| emulated_name(cpu)));
-    let added = added(&arguments.runner, &names)?;
-    names.extend(added.iter().map(|(name, _)| name.clone()));
-    check_names("--only", &arguments.only, &names)?;
+    let added = join_added(&mut names, &arguments.only, &arguments.runner)?;
     check_names("--require", &arguments.require, &names)?;
     let required = required(arguments);
     if let Some(name) = required.iter().find(|name| !is_chosen(arguments, name)) {
@@ -168,10 +166,14 @@ pub fn chosen(
 /// # Errors
 /// `usage` for a name that is no runner, and for what adds none.
 pub fn beside_built_in(only: &[String], commands: &[String]) -> Result<Vec<(String, CommandSpec)>> {
-    let mut names = BUILT_IN.map(str::to_owned).to_vec();
-    let added = added(commands, &names)?;
+    join_added(&mut BUILT_IN.map(str::to_owned).to_vec(), only, commands)
+}
+
+/// Runners that were added, whose names join `names`; `only` may name all of these.
+fn join_added(names: &mut Vec<String>, only: &[String], commands: &[String]) -> Result<Vec<(String, CommandSpec)>> {
+    let added = added(commands, names)?;
     names.extend(added.iter().map(|(name, _)| name.clone()));
-    check_names("--only", only, &names)?;
+    check_names("--only", only, names)?;
     Ok(added)
 }
 

@@ -1,5 +1,5 @@
-//! Owns how work on the rows of a pass, or on the lanes of a frame, is shared between threads. It knows nothing of what the work is; what
-//! comes of it does not depend on how many threads there are.
+//! Owns how work on the rows of a pass, or on the lanes of a frame, is shared between threads, and the trees that rows are taken into, one
+//! for each thread. It knows nothing of what the work is; what comes of it does not depend on how many threads there are.
 
 use std::panic::resume_unwind;
 use std::thread::{Builder, scope};

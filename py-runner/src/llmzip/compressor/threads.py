@@ -22,7 +22,7 @@ TREE_BYTES = 8 << 20
 
 
 class RowThreads:
-    """A context in which `map` works in as many threads as so many rows are worth, `threads` at most; one is the caller's own."""
+    """A context in which `map` works in as many threads as so many rows are worth, `threads` at most; in the caller's where one will do."""
 
     def __init__(self, threads: int, vocab_size: int, rows: int) -> None:
         # Rows that are one piece of work.

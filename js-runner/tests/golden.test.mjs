@@ -3,19 +3,17 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { AdaptiveBit, BitDecoder, BitEncoder } from '../src/core/codec/arithmetic-coder.mjs';
-import { candidates, chooseParameters, encodeLane, LaneDecoder } from '../src/core/codec/block.mjs';
+import {
+  candidates,
+  chooseParameters,
+  emptyLanePaths,
+  encodeLane,
+  LaneDecoder,
+  path,
+} from '../src/core/codec/block.mjs';
 import { bitCost, Grid, guardOf, offsetNumerator, position } from '../src/core/codec/grid.mjs';
 import { PROBABILITY_TABLE } from '../src/core/codec/probability-table.mjs';
-import {
-  emptyLanePaths,
-  leader,
-  leaderLogOdds,
-  logProb,
-  newMasses,
-  path,
-  treeDepth,
-  weigh,
-} from '../src/core/codec/tree.mjs';
+import { logProb, Tree, treeDepth } from '../src/core/codec/tree.mjs';
 import { epsValue, parseEps } from '../src/core/container/eps.mjs';
 import { toHex } from '../src/core/container/layout.mjs';
 import { sha256Hex } from '../src/core/model/provenance.mjs';
@@ -117,10 +115,11 @@ suite('golden vectors', () => {
 
   check('trees', (vector) => {
     const row = rowOf(vector);
-    const depth = treeDepth(row.length);
+    const tree = new Tree(row.length);
+    const { depth } = tree;
     // With a guard as wide as this, every row has both its forms.
     const found = emptyLanePaths(1, depth, 100);
-    path(row, vector.id, found, 0, new Float64Array(2 << depth));
+    path(row, vector.id, found, 0, tree);
     const odds = vector.leader_left_out ? found.others : found.all;
     assert.deepEqual(Array.from(found.bits), idBits(vector.id, depth));
     const coded = Array.from(found.coded.keys()).filter((d) => found.coded[d]);
@@ -135,15 +134,12 @@ suite('golden vectors', () => {
 
   check('leaders', (vector) => {
     const row = rowOf(vector);
-    const { id, lead } = leader(row);
-    assert.equal(id, vector.leader);
-    assert.equal(lead, float64OfHex(vector.lead));
+    const tree = new Tree(row.length);
+    tree.takeRow(row);
+    assert.equal(tree.leaderId, vector.leader);
+    assert.equal(tree.lead, float64OfHex(vector.lead));
     const expected = float64OfHex(vector.leader_log_odds);
-    assertClose(
-      leaderLogOdds(weigh(row, id, newMasses(row.length))),
-      expected,
-      1e-12 * Math.max(1, Math.abs(expected)),
-    );
+    assertClose(tree.leaderLogOdds(), expected, 1e-12 * Math.max(1, Math.abs(expected)));
   });
 
   check('leads', ({ eps, k, lead, leads, leads_safely }) => {
@@ -158,21 +154,24 @@ suite('golden vectors', () => {
 
   check('lanes', ({ seed, tokens, vocab_size, spread, eps, offsets, cells, block, chosen, stream }) => {
     const lcg = new Lcg(seed);
-    const lane = emptyLanePaths(tokens, treeDepth(vocab_size), guardOf(epsOf(eps)));
-    const masses = new Float64Array(2 << lane.depth);
+    const tree = new Tree(vocab_size);
+    const lane = emptyLanePaths(tokens, tree.depth, guardOf(epsOf(eps)));
     const rows = [];
     const ids = [];
     for (let token = 0; token < tokens; token++) {
       rows.push(lcg.drawRow(vocab_size, spread));
       ids.push(lcg.drawToken(rows[token]));
-      path(rows[token], ids[token], lane, token, masses);
+      path(rows[token], ids[token], lane, token, tree);
     }
     const grid = new Grid(cells, offsets, epsOf(eps));
     assert.equal(toHex(encodeLane(lane, grid, block)), stream);
     if (chosen) assert.deepEqual(chooseParameters([lane], offsets, epsOf(eps)), { cells, block });
-    const decoder = new LaneDecoder(Buffer.from(stream, 'hex'), grid, block, vocab_size);
+    const decoder = new LaneDecoder(Buffer.from(stream, 'hex'), grid, block);
     assert.deepEqual(
-      rows.map((row) => decoder.decode(row, masses)),
+      rows.map((row) => {
+        tree.takeRow(row);
+        return decoder.decode(tree);
+      }),
       ids,
     );
   });

@@ -1,7 +1,6 @@
 import hashlib
 import io
 import random
-import threading
 
 import numpy as np
 import pytest
@@ -19,7 +18,6 @@ from llmzip.compressor import (
     decompress,
     paths_of_known_tokens,
 )
-from llmzip.compressor.threads import RowThreads
 from llmzip.container.bytes import ByteReader
 from llmzip.container.eps import Eps
 from llmzip.container.layout import CodedFrame, End, StoredFrame, read_frame, read_preamble
@@ -28,7 +26,6 @@ from llmzip.errors import (
     FormatError,
     IntegrityError,
     LlmzipError,
-    ModelError,
     UnsupportedError,
     UsageError,
     VocabularyError,
@@ -137,56 +134,16 @@ def test_equal_logits_give_equal_bytes() -> None:
         assert pack(MIXED, settings(lanes=4), model)[0] == batched
 
 
-def test_threads_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llmzip.compressor.threads.TREE_BYTES", 1)
-    for lanes in (1, 7):
-        expected, summary = pack(MIXED, settings(lanes=lanes))
-        for threads in (2, 3):
-            model = synthetic_model(threads=threads)
-            container, found = pack(MIXED, settings(lanes=lanes), model)
-            assert container == expected
-            assert found.entropy_bits == pytest.approx(summary.entropy_bits, rel=1e-12)
-            assert unpack(container, model) == MIXED
-
-
-def test_an_error_in_a_thread_comes_out_and_no_thread_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llmzip.compressor.threads.TREE_BYTES", 1)
-    container, _ = pack(TEXT, settings(lanes=7))
-    seen = set()
-
-    def fail(*_: object) -> None:
-        seen.add(threading.current_thread().name.rpartition("_")[0])
-        raise ModelError("as it was made", "")
-
-    monkeypatch.setattr("llmzip.compressor.decode._prepare", fail)
-    monkeypatch.setattr("llmzip.compressor.encode.path", fail)
-    for act in (lambda model: unpack(container, model), lambda model: pack(TEXT, settings(lanes=7), model)):
-        seen.clear()
-        with pytest.raises(ModelError, match="as it was made"):
-            act(synthetic_model(threads=3))
-        assert seen == {"llmzip-rows"}
-        assert not [each for each in threading.enumerate() if each.name.startswith("llmzip-rows")]
-
-
-def test_threads_are_started_where_rows_are_worth_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    for threads, vocab_size, rows, count, at_once in (
-        (2, 49_152, 64, 2, 8),
-        (2, 49_152, 1, 1, 1),
-        (1, 49_152, 64, 1, 8),
-        (8, 49_152, 20, 3, 8),
-        (8, 600, 64, 1, 64),
-    ):
-        with RowThreads(threads, vocab_size, rows) as found:
-            assert (found.count, found.at_once) == (count, at_once)
-    with RowThreads(2, 49_152, 64) as found, pytest.raises(ValueError, match="3 pieces of work for 2 threads"):
-        found.map(lambda item, _: item, [1, 2, 3])
-
-    def no_more(*_: object) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(threading.Thread, "start", no_more)
-    with RowThreads(2, 49_152, 64) as found, pytest.raises(UnsupportedError, match="a thread cannot be started"):
-        found.map(lambda item, _: item, [1, 2])
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_how_many_rows_are_worked_on_together_changes_nothing(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    expected = {lanes: pack(MIXED, settings(lanes=lanes)) for lanes in (1, 7)}
+    for module in ("encode", "decode"):
+        monkeypatch.setattr(f"llmzip.compressor.{module}.ROWS_AT_ONCE", rows)
+    for lanes, (container, summary) in expected.items():
+        again, found = pack(MIXED, settings(lanes=lanes))
+        assert again == container
+        assert found.entropy_bits == pytest.approx(summary.entropy_bits, rel=1e-12)
+        assert unpack(container) == MIXED
 
 
 def passes_of(

@@ -10,13 +10,13 @@ import pytest
 from llmzip.codec.arithmetic_coder import AdaptiveBit, BitDecoder, BitEncoder
 from llmzip.codec.block import candidates, choose_parameters, encode_lane
 from llmzip.codec.grid import Grid, bit_cost, guard_of, offset_numerator, position, probability_table
-from llmzip.codec.tree import RowTrees, path, tree_depth
+from llmzip.codec.tree import RowTrees, tree_depth
 from llmzip.compressor import CompressOptions, compress, decompress
 from llmzip.container.eps import Eps
 from llmzip.model.context import ContextPolicy
 from llmzip.model.source import LanguageModel
 from support import golden
-from support.lanes import decode_lane
+from support.lanes import decode_lane, path_of
 
 
 def check_close(found: float, bits: str, tolerance: float) -> None:
@@ -122,7 +122,7 @@ def test_trees() -> None:
     for vector in golden.vectors("trees"):
         row, ids = row_of(vector), np.array([vector["id"]])
         # A guard without end asks for both trees.
-        found, log_probs = path(row, ids, np.inf)
+        found, log_probs = path_of(row, ids, np.inf)
         odds = found.others if vector["leader_left_out"] else found.all
         assert "".join(map(str, found.bits[found.coded])) == vector["bits"]
         for v, bits in zip(odds[found.coded], vector["log_odds"], strict=True):
@@ -142,7 +142,7 @@ def test_lanes(vector: Any) -> None:
     for _ in range(vector["tokens"]):
         rows.append(lcg.draw_row(vocab_size, vector["spread"]))
         ids.append(lcg.draw_token(rows[-1]))
-    lane, _ = path(np.array(rows), np.array(ids), guard_of(eps))
+    lane, _ = path_of(np.array(rows), np.array(ids), guard_of(eps))
     if vector["chosen"]:
         assert choose_parameters([lane], vector["offsets"], eps) == (vector["cells"], vector["block"])
     grid = Grid(vector["cells"], vector["offsets"], eps)

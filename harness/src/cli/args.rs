@@ -119,7 +119,7 @@ pub struct BatchArguments {
 /// How a graph is computed.
 #[derive(Debug, Args)]
 pub struct ComputeArguments {
-    /// Threads inside an operator, and of the codec between passes: in Rust and Python as many, in JavaScript one.
+    /// Threads inside an operator, and in Rust of the codec between passes as well.
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub threads: u32,
     /// The execution provider of ONNX Runtime.

@@ -43,6 +43,8 @@ process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
 });
 
+/** @typedef {{ env?: NodeJS.ProcessEnv, args?: string[], program?: string[] }} RunnerOptions `program` is Node's first arguments */
+
 export class Runner {
   /** Lines that came before they were waited for. @type {string[]} */
   #lines = [];
@@ -52,9 +54,9 @@ export class Runner {
   #ended = false;
   stderr = '';
 
-  /** @param {{ env?: NodeJS.ProcessEnv, args?: string[] }} [options] */
-  constructor({ env, args = [] } = {}) {
-    this.child = spawn(process.execPath, [BIN, 'runner', ...args], { env: { ...process.env, ...env } });
+  /** @param {RunnerOptions} [options] */
+  constructor({ env, args = [], program = [BIN, 'runner'] } = {}) {
+    this.child = spawn(process.execPath, [...program, ...args], { env: { ...process.env, ...env } });
     running.add(this.child);
     this.child.stderr.setEncoding('utf8').on('data', (text) => {
       this.stderr += text;
@@ -159,7 +161,7 @@ export class Runner {
  * A runner that is ended after the test.
  *
  * @param {import('node:test').TestContext} context
- * @param {{ env?: NodeJS.ProcessEnv, args?: string[] }} [options]
+ * @param {RunnerOptions} [options]
  */
 export function startRunner(context, options) {
   const runner = new Runner(options);

@@ -134,10 +134,6 @@ class _TimedSource:
     def plan_tolerance(self) -> float | None:
         return self._source.plan_tolerance
 
-    @property
-    def threads(self) -> int:
-        return self._source.threads
-
     def reset(self, batch: int) -> None:
         start = time.perf_counter()
         self._source.reset(batch)

@@ -6,8 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from llmzip.codec.tree import RowTrees, log_probs, path, tree_depth
+from llmzip.codec.lane_paths import path
+from llmzip.codec.tree import RowTrees, log_probs, tree_depth
 from support import reference
+from support.lanes import path_of
 
 rows = st.integers(2, 70).flatmap(
     lambda size: hnp.arrays(np.float32, size, elements=st.floats(-1e4, 1e4, width=32, allow_nan=False))
@@ -34,7 +36,7 @@ def check_steps(
 @given(rows, st.data())
 def test_decisions_match_the_reference(row: np.ndarray, data: st.DataObject) -> None:
     token = data.draw(st.integers(0, len(row) - 1))
-    found, _ = path(row[np.newaxis], np.array([token]), 1e9)
+    found, _ = path_of(row[np.newaxis], np.array([token]), 1e9)
     values = row.astype(float).tolist()
     leader, lead, odds = reference.leader(values)
     assert (found.leads[0], found.is_leader[0]) == (lead, token == leader)
@@ -65,7 +67,7 @@ def test_trees_are_built_where_an_offset_can_ask_for_them() -> None:
         (2.005, True, True),
         (2.5, True, False),
     ):
-        found, _ = path(np.array([[0.0, lead, -1.0, -1.0]]), np.array([2]), guard)
+        found, _ = path_of(np.array([[0.0, lead, -1.0, -1.0]]), np.array([2]), guard)
         assert found.others.any() == needs_others
         assert found.all.any() == needs_all
 
@@ -75,14 +77,14 @@ def test_log_probs_are_a_distribution(row: np.ndarray) -> None:
     values = log_probs(row)
     assert values.dtype == np.float64
     assert math.fsum(np.exp(values)) == pytest.approx(1, abs=1e-12)
-    assert path(row[np.newaxis], np.array([1]), 0)[1][0] == pytest.approx(values[1], rel=1e-15, abs=1e-15)
+    assert path_of(row[np.newaxis], np.array([1]), 0)[1][0] == pytest.approx(values[1], rel=1e-15, abs=1e-15)
 
 
 @given(rows, st.data(), st.booleans())
 def test_the_decisions_multiply_to_the_token_s_probability(row: np.ndarray, data: st.DataObject, led: bool) -> None:
     row = np.clip(row, -50, 50)
     token = data.draw(st.integers(0, len(row) - 1))
-    found, _ = path(row[np.newaxis], np.array([token]), 1e9)
+    found, _ = path_of(row[np.newaxis], np.array([token]), 1e9)
     steps = []
     if led:
         steps = [found.leader_log_odds[0] if found.is_leader[0] else -found.leader_log_odds[0]]
@@ -95,7 +97,7 @@ def test_the_decisions_multiply_to_the_token_s_probability(row: np.ndarray, data
 def test_no_log_odds_are_ever_not_a_number() -> None:
     row = np.full((1, 5), -3e38, np.float32)
     row[0, 4] = 3e38
-    found, _ = path(np.repeat(row, 5, axis=0), np.arange(5), 1e39)
+    found, _ = path_of(np.repeat(row, 5, axis=0), np.arange(5), 1e39)
     for odds in (found.leader_log_odds, found.others, found.all):
         assert np.isfinite(odds).all()
 
@@ -107,20 +109,17 @@ def test_decisions_are_the_same_in_room_that_was_used_before(some: list[np.ndarr
     for each in some:
         pair = np.stack([np.resize(each, vocab_size), np.resize(each[::-1], vocab_size)])
         ids = np.array([data.draw(st.integers(0, vocab_size - 1)) for _ in pair])
-        found, found_log_probs = path(pair, ids, 0.1, trees)
-        expected, log_probs_alone = path(pair, ids, 0.1)
+        trees.take(pair)
+        found, found_log_probs = path(trees, ids, 0.1)
+        expected, log_probs_alone = path_of(pair, ids, 0.1)
         assert len(trees) == len(pair)
         assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
         assert np.array_equal(found_log_probs, log_probs_alone)
 
 
 def test_two_ids_leave_one_without_the_leader() -> None:
-    found, _ = path(np.array([[0.0, 3.0]]), np.array([0]), 0.01)
+    found, _ = path_of(np.array([[0.0, 3.0]]), np.array([0]), 0.01)
     assert found.others[0, 0] == pytest.approx(math.log(2.0**-1000) + 3)
-    trees = trees_of(np.array([[0.0, 3.0]]))
-    assert trees.masses(0, with_leader=False)[1:].tolist() == [math.exp(-3), math.exp(-3), 0.0]
-    assert trees.masses(0, with_leader=True)[1:].tolist() == [1 + math.exp(-3), math.exp(-3), 1.0]
-    assert trees.masses(0, with_leader=False)[1:].tolist() == [math.exp(-3), math.exp(-3), 0.0]
 
 
 @given(st.lists(st.tuples(rows, st.sampled_from([np.float16, np.float32, np.float64])), max_size=4), st.data())
@@ -129,17 +128,54 @@ def test_room_that_was_used_before_changes_nothing(before: list[tuple[np.ndarray
     trees = RowTrees(3, len(row))
     for other, kind in before:
         trees.take(np.resize(np.clip(other, -6e4, 6e4), (data.draw(st.integers(1, 3)), len(row))).astype(kind))
-        trees.masses(0, with_leader=data.draw(st.booleans()))
     trees.take(row[np.newaxis])
     fresh = trees_of(row[np.newaxis])
     assert len(trees) == 1
     assert (trees.ids[0], trees.leads[0], trees.others[0]) == (fresh.ids[0], fresh.leads[0], fresh.others[0])
+    ids = np.arange(len(row))
     for with_leader in (True, False):
-        found, expected = (each.masses(0, with_leader=with_leader) for each in (trees, fresh))
+        found, expected = (each.path_log_odds(0 * ids, ids, with_leader=with_leader) for each in (trees, fresh))
         assert np.array_equal(found, expected)
 
 
 def test_half_precision_rows_are_taken_as_they_are() -> None:
-    row = np.array([[0.1, 2.5, -7.25]], np.float16)
-    narrow, wide = (trees_of(each).masses(0, with_leader=False) for each in (row, row.astype(np.float64)))
+    row, ids = np.array([[0.1, 2.5, -7.25]], np.float16), np.arange(3)
+    narrow, wide = (
+        trees_of(each).path_log_odds(0 * ids, ids, with_leader=False) for each in (row, row.astype(np.float64))
+    )
     assert np.array_equal(narrow, wide)
+
+
+def draw_rows(size: int) -> np.ndarray:
+    rng = np.random.default_rng(size)
+    some = rng.standard_normal((4, size)).astype(np.float32) * np.array([[1], [4], [300], [4]], np.float32)
+    # The leader at the edges of the vocabulary, and of the spans.
+    some[0, size - 1] = some[1, min(64, size - 1)] = 9
+    some[3, size // 2 :] = 2.5
+    return some
+
+
+@pytest.mark.parametrize("size", [2, 3, 63, 64, 65, 100, 128, 129, 257, 1000])
+@pytest.mark.parametrize("with_leader", [False, True])
+def test_every_way_through_the_tree_is_that_of_the_reference(size: int, with_leader: bool) -> None:
+    some = draw_rows(size)
+    trees = trees_of(some)
+    ids = np.arange(size)
+    for row, tree in enumerate(trees):
+        odds = trees.path_log_odds(np.full(size, row), ids, with_leader=with_leader)
+        values = some[row].astype(float).tolist()
+        for token in {0, size // 3, 62 % size, 63 % size, 64 % size, size - 2, size - 1, tree.leader}:
+            if token == tree.leader and not with_leader:
+                continue
+            expected = reference.decisions(values, token, None if with_leader else tree.leader)
+            coded = [step for step in expected if step is not None]
+            seen: list[float] = []
+
+            def decide(v: float, seen: list[float] = seen, coded: list[tuple[int, float]] = coded) -> int:
+                seen.append(v)
+                return coded[len(seen) - 1][0]
+
+            assert tree.find(decide, with_leader=with_leader) == token
+            assert seen == pytest.approx([v for _, v in coded], abs=1e-11)
+            found = [v for v, step in zip(odds[token], expected, strict=True) if step is not None]
+            assert found == pytest.approx(seen, abs=1e-11)

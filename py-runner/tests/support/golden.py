@@ -53,7 +53,6 @@ class SyntheticModel:
     # Integers and a few exact sums: the same bits everywhere.
     exactness = Exactness(True, "it is synthetic")
     plan_tolerance = 0.0
-    threads = 1
 
     def __init__(self, max_batch: int | None = None) -> None:
         self.max_batch = max_batch

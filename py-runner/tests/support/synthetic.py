@@ -33,10 +33,8 @@ class SyntheticSource:
         logits_type: str = "float32",
         exact: bool = True,
         plan_tolerance: float | None = None,
-        threads: int = 1,
     ) -> None:
         self.vocab_size = vocab_size
-        self.threads = threads
         self.noise = noise
         self.max_batch = max_batch
         self.logits_type = logits_type
@@ -120,13 +118,12 @@ def synthetic_model(
     vocab_size: int | None = None,
     exact: bool = True,
     plan_tolerance: float | None = None,
-    threads: int = 1,
 ) -> LanguageModel:
     """A language model without a graph."""
     tokenizer = SyntheticTokenizer()
     size = vocab_size or tokenizer.size
     return LanguageModel(
-        SyntheticSource(size, noise, max_batch, exact=exact, plan_tolerance=plan_tolerance, threads=threads),
+        SyntheticSource(size, noise, max_batch, exact=exact, plan_tolerance=plan_tolerance),
         tokenizer,
         hashlib.sha256(b"model").hexdigest(),
         hashlib.sha256(b"tokenizer").hexdigest(),

@@ -1,15 +1,16 @@
 /**
- * The tree of decisions (FORMAT.md section 5): rows of logits to masses, log-odds and log-probs.
+ * The tree of decisions (FORMAT.md section 5): rows of logits to log-odds and log-probs.
  *
- * Owns the arithmetic on rows, nothing else. Everything computed is binary64, in nats.
+ * Owns the masses of a row's tree; the passes over a row are those of `tree/weights`. Everything computed is binary64, in nats.
  *
- * Masses are kept as a heap: entry 1 is the root, entry `n` has the children `2n` and `2n + 1`, entry `2^D + i` is the leaf of id `i`.
+ * No token asks for more than one way from the root to a leaf. So the tree has two storeys: above, the masses of spans of 64 neighbouring
+ * ids, which one pass over the row gives; below, those of the one span that the way leads through, made when it is asked for. Both are
+ * kept without the leader, whose weight of 1 is added to the nodes above it where it belongs to the tree.
  *
  * @module
  */
 
-import { ModelError } from '../errors.mjs';
-import { writeWeights } from './exponential.mjs';
+import { leader, sumWeights, writeWeights } from './tree/weights.mjs';
 
 /**
  * One row of logits, `[V]`: as the graph gives them, or widened from 16 bits.
@@ -17,25 +18,10 @@ import { writeWeights } from './exponential.mjs';
  * @typedef {Float32Array | Float64Array} Row
  */
 
-/**
- * The decisions of `n` known tokens. Trees are `[n, D]`, and stand only where a writer can need them (see `path`). Where `coded` is 0
- * the right half holds no id: the bit is 0 and nothing is coded.
- *
- * @typedef {object} LanePaths
- * @property {number} depth
- * @property {number} guard of the writer's eps
- * @property {Uint32Array} ids `[n]`
- * @property {Float64Array} leads `[n]`
- * @property {Uint8Array} isLeader `[n]`
- * @property {Float64Array} leaderLogOdds `[n]`
- * @property {Float64Array} others log-odds in the tree without the leader
- * @property {Float64Array} all log-odds in the tree of all ids
- * @property {Uint8Array} bits
- * @property {Uint8Array} coded
- */
-
 // In place of the mass of a half that holds nothing but the leader that was left out.
 const LOWEST_MASS = 2 ** -1000;
+// A span has 2^6 ids, or all ids of a tree that has fewer.
+const SPAN_BITS = 6;
 
 /**
  * The smallest D with 2^D >= vocabSize.
@@ -48,185 +34,153 @@ export function treeDepth(vocabSize) {
 }
 
 /**
- * Finds a row's leader.
- *
- * @param {Row} row `[V]`
- * @returns {{ id: number, lead: number }}
- * @throws {ModelError} a logit is not finite
+ * One row at a time, and the tree over it where it is asked for. Nodes are numbered as in a heap: 1 is the root, `n` has the children `2n`
+ * and `2n + 1`, `2^D + i` is the leaf of id `i`.
  */
-export function leader(row) {
-  let id = 0;
-  let first = Number.NEGATIVE_INFINITY;
-  let second = Number.NEGATIVE_INFINITY;
-  // NaN for a NaN and for both infinities, and they stay NaN. Four of each, as one sum would wait for itself.
-  let finite0 = 0;
-  let finite1 = 0;
-  let finite2 = 0;
-  let finite3 = 0;
-  for (let i = 0; i < row.length; i += 4) {
-    const l0 = row[i];
-    // Behind the end stands what cannot lead.
-    const l1 = i + 1 < row.length ? row[i + 1] : l0;
-    const l2 = i + 2 < row.length ? row[i + 2] : l0;
-    const l3 = i + 3 < row.length ? row[i + 3] : l0;
-    finite0 += l0 - l0;
-    finite1 += l1 - l1;
-    finite2 += l2 - l2;
-    finite3 += l3 - l3;
-    if (l0 > second || l1 > second || l2 > second || l3 > second) {
-      // Seldom, after the first few.
-      for (let j = i; j < i + 4 && j < row.length; j++) {
-        if (row[j] > first) {
-          second = first;
-          first = row[j];
-          id = j;
-        } else if (row[j] > second) {
-          second = row[j];
-        }
-      }
+export class Tree {
+  #spanBits;
+  /** Nodes down to the spans, a heap: `[2 * spans]`. @type {Float64Array} */
+  #above;
+  /** Nodes of one span down to the leaves, a heap: `[2 * ids of a span]`. @type {Float64Array} */
+  #below;
+  #spans;
+  /** The span whose nodes are in `below`, or none. */
+  #inside = -1;
+  /** Whether the nodes of `above` that are not spans are summed. */
+  #summed = false;
+  /** @type {Row} */
+  #row = new Float32Array(0);
+  #maximum = 0;
+  #others = 0;
+  /** Of the row's leader. */
+  leaderId = 0;
+  /** How far the largest logit is above the next, in nats. */
+  lead = 0;
+
+  /** @param {number} vocabSize at least 2 */
+  constructor(vocabSize) {
+    this.vocabSize = vocabSize;
+    this.depth = treeDepth(vocabSize);
+    this.#spanBits = Math.min(SPAN_BITS, this.depth);
+    this.#spans = 1 << (this.depth - this.#spanBits);
+    this.#above = new Float64Array(2 * this.#spans);
+    this.#below = new Float64Array(2 << this.#spanBits);
+  }
+
+  /**
+   * Takes in a row; everything else then speaks of it. The row must stay as it is while it does.
+   *
+   * @param {Row} row `[V]`
+   * @throws {import('../errors.mjs').ModelError} a logit is not finite
+   */
+  takeRow(row) {
+    const { id, lead } = leader(row);
+    this.#row = row;
+    this.leaderId = id;
+    this.lead = lead;
+    this.#maximum = row[id];
+    this.#summed = false;
+    this.#inside = -1;
+    let others = 0;
+    const ids = 1 << this.#spanBits;
+    for (let span = 0, start = 0; start < this.vocabSize; span++, start += ids) {
+      const mass = this.#massWithoutLeader(start, Math.min(start + ids, this.vocabSize));
+      this.#above[this.#spans + span] = mass;
+      others += mass;
     }
+    this.#others = others;
   }
-  if (finite0 + finite1 + finite2 + finite3 !== 0) refuseRow(row);
-  return { id, lead: first - second };
-}
 
-/**
- * Room for the masses of all nodes of a tree, `[2^(D+1)]`, entry 0 unused.
- *
- * @param {number} vocabSize
- * @returns {Float64Array}
- */
-export function newMasses(vocabSize) {
-  return new Float64Array(2 << treeDepth(vocabSize));
-}
-
-/**
- * Writes the weights of a row, the leader's being 0, to the leaves.
- *
- * @param {Row} row `[V]`, finite
- * @param {number} leaderId
- * @param {Float64Array} masses of `newMasses`
- * @returns {number} the sum of the weights of all ids but the leader, whose weight is 1
- */
-export function weigh(row, leaderId, masses) {
-  const leaves = masses.length / 2;
-  const maximum = row[leaderId];
-  const before = writeWeights(row, maximum, 0, leaderId, masses, leaves);
-  masses[leaves + leaderId] = 0;
-  return before + writeWeights(row, maximum, leaderId + 1, row.length, masses, leaves);
-}
-
-/**
- * Log-odds of the leader against all others.
- *
- * @param {number} sum of `weigh`
- * @returns {number}
- */
-export function leaderLogOdds(sum) {
-  return -Math.log(sum);
-}
-
-/**
- * Sums the masses of all nodes from the leaves that `weigh` wrote.
- *
- * @param {Float64Array} masses
- * @param {number} leaderId
- * @param {boolean} withLeader whether the leader has its weight, or is left out
- */
-export function sumMasses(masses, leaderId, withLeader) {
-  const leaves = masses.length / 2;
-  masses[leaves + leaderId] = Number(withLeader);
-  for (let n = leaves - 1; n >= 1; n--) masses[n] = masses[2 * n] + masses[2 * n + 1];
-}
-
-/**
- * `ln(right half) - ln(left half)` at a node.
- *
- * @param {Float64Array} masses
- * @param {number} node
- * @returns {number}
- */
-export function logOdds(masses, node) {
-  const right = Math.max(masses[2 * node + 1], LOWEST_MASS);
-  return Math.log(right) - Math.log(Math.max(masses[2 * node], LOWEST_MASS));
-}
-
-/**
- * Room for the decisions of `tokens` tokens.
- *
- * @param {number} tokens
- * @param {number} depth
- * @param {number} guard of the writer's eps
- * @returns {LanePaths}
- */
-export function emptyLanePaths(tokens, depth, guard) {
-  const decisions = tokens * depth;
-  return {
-    depth,
-    guard,
-    ids: new Uint32Array(tokens),
-    leads: new Float64Array(tokens),
-    isLeader: new Uint8Array(tokens),
-    leaderLogOdds: new Float64Array(tokens),
-    others: new Float64Array(decisions),
-    all: new Float64Array(decisions),
-    bits: new Uint8Array(decisions),
-    coded: new Uint8Array(decisions),
-  };
-}
-
-/**
- * The decisions of a known token, written to place `token` of `out`. A tree is built only where some offset of a grid can ask for
- * it: the threshold of a lead is 1 to 2, and a lead within the guard of it is not safe.
- *
- * @param {Row} row `[V]`
- * @param {number} id
- * @param {LanePaths} out
- * @param {number} token
- * @param {Float64Array} masses room for a tree
- * @returns {number} the token's log-prob
- * @throws {ModelError} a logit is not finite
- */
-export function path(row, id, out, token, masses) {
-  const { id: leaderId, lead } = leader(row);
-  const sum = weigh(row, leaderId, masses);
-  out.ids[token] = id;
-  out.leads[token] = lead;
-  out.isLeader[token] = Number(id === leaderId);
-  out.leaderLogOdds[token] = leaderLogOdds(sum);
-  if (lead > 1 - out.guard && id !== leaderId) {
-    sumMasses(masses, leaderId, false);
-    treePath(masses, id, row.length, out, out.others, token);
+  /**
+   * Log-odds of the leader against all others.
+   *
+   * @returns {number}
+   */
+  leaderLogOdds() {
+    // The logarithm of the leader's weight is 0.
+    return -Math.log(this.#others);
   }
-  if (lead < 2 + out.guard) {
-    sumMasses(masses, leaderId, true);
-    treePath(masses, id, row.length, out, out.all, token);
-  }
-  return row[id] - row[leaderId] - Math.log(1 + sum);
-}
 
-/**
- * @param {Float64Array} masses
- * @param {number} id
- * @param {number} vocabSize
- * @param {LanePaths} out
- * @param {Float64Array} odds
- * @param {number} token
- */
-function treePath(masses, id, vocabSize, out, odds, token) {
-  const depth = out.depth;
-  const end = (1 << depth) + vocabSize;
-  const leaf = (1 << depth) + id;
-  for (let d = 0; d < depth; d++) {
-    const height = depth - 1 - d;
-    const node = leaf >> (height + 1);
-    const i = token * depth + d;
-    out.bits[i] = (leaf >> height) & 1;
-    if ((2 * node + 1) << height < end) {
-      odds[i] = logOdds(masses, node);
-      out.coded[i] = 1;
+  /**
+   * The row's log-prob of an id.
+   *
+   * @param {number} id
+   * @returns {number}
+   */
+  logProb(id) {
+    return this.#row[id] - this.#maximum - Math.log(1 + this.#others);
+  }
+
+  /**
+   * `ln(right half) - ln(left half)` at a node above the leaves, or nothing where the right half holds no id: the bit is 0 there, and
+   * nothing is coded.
+   *
+   * @param {number} node
+   * @param {boolean} withLeader in the tree of all ids, or in that without the leader
+   * @returns {number | undefined}
+   */
+  logOdds(node, withLeader) {
+    const leaves = 1 << this.depth;
+    const level = 31 - Math.clz32(node);
+    const height = this.depth - 1 - level;
+    if (((2 * node + 1) << height) - leaves >= this.vocabSize) return undefined;
+    // Levels below the root of the node's span.
+    const deeper = level - (this.depth - this.#spanBits);
+    let masses;
+    let left;
+    if (deeper < 0) {
+      masses = this.#aboveSummed();
+      left = 2 * node;
+    } else {
+      masses = this.#belowOf((node >> deeper) - this.#spans);
+      left = 2 * ((1 << deeper) | (node & ((1 << deeper) - 1)));
     }
+    const leaderHalf = withLeader ? ((leaves + this.leaderId) >> height) - 2 * node : -1;
+    const leftMass = masses[left] + Number(leaderHalf === 0);
+    const rightMass = masses[left + 1] + Number(leaderHalf === 1);
+    return Math.log(Math.max(rightMass, LOWEST_MASS)) - Math.log(Math.max(leftMass, LOWEST_MASS));
   }
+
+  #aboveSummed() {
+    if (!this.#summed) {
+      sumHeap(this.#above);
+      this.#summed = true;
+    }
+    return this.#above;
+  }
+
+  /** @param {number} span */
+  #belowOf(span) {
+    if (span === this.#inside) return this.#below;
+    this.#inside = span;
+    const ids = 1 << this.#spanBits;
+    const start = span * ids;
+    this.#below.fill(0, ids);
+    writeWeights(this.#row, this.#maximum, start, Math.min(start + ids, this.vocabSize), this.#below, ids);
+    if (this.leaderId >> this.#spanBits === span) this.#below[ids + this.leaderId - start] = 0;
+    sumHeap(this.#below);
+    return this.#below;
+  }
+
+  /**
+   * @param {number} start
+   * @param {number} end
+   */
+  #massWithoutLeader(start, end) {
+    const { leaderId } = this;
+    if (leaderId < start || leaderId >= end) return sumWeights(this.#row, this.#maximum, start, end);
+    const before = sumWeights(this.#row, this.#maximum, start, leaderId);
+    return before + sumWeights(this.#row, this.#maximum, leaderId + 1, end);
+  }
+}
+
+/**
+ * From the leaves up.
+ *
+ * @param {Float64Array} masses a heap
+ */
+function sumHeap(masses) {
+  for (let n = masses.length / 2 - 1; n >= 1; n--) masses[n] = masses[2 * n] + masses[2 * n + 1];
 }
 
 /**
@@ -235,6 +189,7 @@ function treePath(masses, id, vocabSize, out, odds, token) {
  * @param {Row} row
  * @param {number} id
  * @returns {number}
+ * @throws {import('../errors.mjs').ModelError} a logit is not finite
  */
 export function logProb(row, id) {
   const m = row[leader(row).id];
@@ -247,6 +202,7 @@ export function logProb(row, id) {
  * @param {Row} row
  * @param {Float64Array} [out] written over
  * @returns {Float64Array}
+ * @throws {import('../errors.mjs').ModelError} a logit is not finite
  */
 export function logProbs(row, out = new Float64Array(row.length)) {
   const m = row[leader(row).id];
@@ -264,16 +220,4 @@ function logSum(row, m) {
   let sum = 0;
   for (let i = 0; i < row.length; i++) sum += Math.exp(row[i] - m);
   return Math.log(sum);
-}
-
-/**
- * @param {Row} row
- * @returns {never}
- */
-function refuseRow(row) {
-  const id = row.findIndex((l) => !Number.isFinite(l));
-  throw new ModelError(
-    `the model gave the logit ${row[id]} for id ${id}`,
-    'the graph does not work on this runtime; try another variant or --graph-optimization disabled',
-  );
 }

@@ -9,7 +9,7 @@
 
 import { LaneDecoder } from '../codec/block.mjs';
 import { Grid } from '../codec/grid.mjs';
-import { newMasses } from '../codec/tree.mjs';
+import { Tree } from '../codec/tree.mjs';
 import { ByteReader } from '../container/bytes.mjs';
 import { crc32 } from '../container/crc32.mjs';
 import { epsValue, formatEps } from '../container/eps.mjs';
@@ -140,16 +140,17 @@ export function checkModel(preamble, model) {
 async function decodeIds(frame, preamble, model, progress) {
   const { vocabSize, offsets, eps } = preamble;
   const grid = new Grid(frame.cells, offsets, epsValue(eps));
-  const masses = newMasses(vocabSize);
+  const tree = new Tree(vocabSize);
   const scratch = new Float64Array(vocabSize);
   let done = 0;
   try {
-    const decoders = frame.streams.map((stream) => new LaneDecoder(stream, grid, frame.block, vocabSize));
+    const decoders = frame.streams.map((stream) => new LaneDecoder(stream, grid, frame.block));
     const lengths = laneLengths(frame.tokenCount, frame.streams.length);
     return await decodeInLockstep(model.source, preamble, lengths, (lane, logits) => {
       done += 1;
       progress(done, frame.tokenCount);
-      return decoders[lane].decode(asRow(logits, scratch), masses);
+      tree.takeRow(asRow(logits, scratch));
+      return decoders[lane].decode(tree);
     });
   } catch (error) {
     // The streams' checksums are right, so it is not the streams that are wrong.

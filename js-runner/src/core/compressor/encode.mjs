@@ -7,9 +7,9 @@
  * @module
  */
 
-import { chooseParameters, encodeLane } from '../codec/block.mjs';
+import { chooseParameters, emptyLanePaths, encodeLane, path } from '../codec/block.mjs';
 import { Grid, guardOf } from '../codec/grid.mjs';
-import { emptyLanePaths, newMasses, path, treeDepth } from '../codec/tree.mjs';
+import { Tree } from '../codec/tree.mjs';
 import { crc32 } from '../container/crc32.mjs';
 import { epsValue } from '../container/eps.mjs';
 import { MAX_FRAME_BYTES, writeCodedFrame, writeEnd, writePreamble, writeStoredFrame } from '../container/layout.mjs';
@@ -21,7 +21,7 @@ import { cutFrames } from './frames.mjs';
 import { lanesOf } from './lanes.mjs';
 import { noProgress, Sums, shifted } from './progress.mjs';
 
-/** @typedef {import('../codec/tree.mjs').LanePaths} LanePaths */
+/** @typedef {import('../codec/block/lane-paths.mjs').LanePaths} LanePaths */
 /** @typedef {import('../container/eps.mjs').Eps} Eps */
 /** @typedef {import('../container/layout.mjs').Preamble} Preamble */
 /** @typedef {import('../model/context.mjs').ContextPolicy} ContextPolicy */
@@ -150,17 +150,16 @@ export function writerPlan({ planTolerance }, lanes, eps) {
  */
 export async function pathsOfKnownTokens({ source }, policy, lanes, ids, eps, progress = noProgress) {
   const { vocabSize } = source;
-  const depth = treeDepth(vocabSize);
   const guard = guardOf(eps);
-  const paths = laneLengths(ids.length, Math.min(lanes, ids.length)).map((n) => emptyLanePaths(n, depth, guard));
-  const masses = newMasses(vocabSize);
+  const tree = new Tree(vocabSize);
+  const paths = laneLengths(ids.length, Math.min(lanes, ids.length)).map((n) => emptyLanePaths(n, tree.depth, guard));
   const scratch = new Float64Array(vocabSize);
   const logProbs = new Float64Array(ids.length);
   let nats = 0;
   let done = 0;
   const plan = writerPlan(source, lanes, eps);
   for await (const { index, lane, step, logits } of rowsOfKnownTokens(source, policy, plan, ids)) {
-    logProbs[index] = path(asRow(logits, scratch), ids[index], paths[lane], step, masses);
+    logProbs[index] = path(asRow(logits, scratch), ids[index], paths[lane], step, tree);
     nats -= logProbs[index];
     done += 1;
     progress(done, ids.length);

@@ -5,8 +5,6 @@ Owns the writer's choices (N, B, offsets) and the bits of a lane's stream; gets 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +12,8 @@ import numpy.typing as npt
 
 from llmzip.codec.arithmetic_coder import AdaptiveBit, BitDecoder, BitEncoder
 from llmzip.codec.grid import Floats, Grid, bit_costs, offset_numerator, position
-from llmzip.codec.tree import LOWEST_MASS, LanePaths, tree_depth
+from llmzip.codec.lane_paths import LanePaths
+from llmzip.codec.tree import RowTree, tree_depth
 from llmzip.errors import FormatError
 
 Integers = npt.NDArray[np.int64]
@@ -214,60 +213,44 @@ class LaneDecoder:
     Raises `FormatError` when the stream ends too early or holds an id that is not in the vocabulary.
     """
 
-    def __init__(self, stream: bytes, grid: Grid, block: int, vocab_size: int) -> None:
+    def __init__(self, stream: bytes, grid: Grid, block: int) -> None:
         self._decoder = BitDecoder(stream)
         self._grid = grid
         self._block = block
-        self._vocab_size = vocab_size
-        self._depth = tree_depth(vocab_size)
         self._index = OffsetIndex(grid.offsets)
         self._offset = 0
         self._left = 0
 
-    def decode(self, leader: int, lead: float, log_odds: float, masses: Callable[[bool], Floats]) -> int:
-        """The next token, from its row's leader.
-
-        `masses(with_leader)` gives the heap `[2^(D+1)]` of the row; it is asked only where the leader does not settle it.
-        """
+    def decode(self, tree: RowTree) -> int:
+        """The next token, from the tree of the row that predicts it."""
         if not self._left:
             self._offset = self._index.decode(self._decoder)
             self._left = self._block
         self._left -= 1
         if self._offset == self._grid.offsets:
-            return self._decode_raw()
-        probabilities = self._grid.probabilities(self._offset)
-        leads = lead > 1 + offset_numerator(self._offset) / 65536
-        if leads and self._decoder.decode(probabilities[self._grid.scalar_cell(log_odds, self._offset) + 1]):
-            return leader
-        token = self._decode_tree(masses(not leads), probabilities)
-        if leads and token == leader:
+            return self._decode_raw(tree.vocab_size)
+        probabilities, cell, decode = (
+            self._grid.probabilities(self._offset),
+            self._grid.scalar_cell,
+            self._decoder.decode,
+        )
+        offset = self._offset
+
+        def decide(log_odds: float) -> int:
+            return decode(probabilities[cell(log_odds, offset) + 1])
+
+        leads = tree.lead > 1 + offset_numerator(offset) / 65536
+        if leads and decide(tree.log_odds):
+            return tree.leader
+        token = tree.find(decide, with_leader=not leads)
+        if leads and token == tree.leader:
             raise FormatError(f"a lane's stream holds id {token} where it says that it does not")
         return token
 
-    def _decode_tree(self, masses: Floats, probabilities: list[int]) -> int:
-        mass, log, cell, decode, offset = (
-            masses.item,
-            math.log,
-            self._grid.scalar_cell,
-            self._decoder.decode,
-            self._offset,
-        )
-        leaves = 1 << self._depth
-        end = leaves + self._vocab_size
-        node = 1
-        for height in range(self._depth - 1, -1, -1):
-            left = 2 * node
-            if (left + 1) << height < end:
-                v = log(max(mass(left + 1), LOWEST_MASS)) - log(max(mass(left), LOWEST_MASS))
-                node = left + decode(probabilities[cell(v, offset) + 1])
-            else:
-                node = left
-        return node - leaves
-
-    def _decode_raw(self) -> int:
+    def _decode_raw(self, vocab_size: int) -> int:
         token = 0
-        for _ in range(self._depth):
+        for _ in range(tree_depth(vocab_size)):
             token = 2 * token + self._decoder.decode(RAW_PROBABILITY)
-        if token >= self._vocab_size:
-            raise FormatError(f"a lane's stream holds id {token}, the vocabulary has {self._vocab_size}")
+        if token >= vocab_size:
+            raise FormatError(f"a lane's stream holds id {token}, the vocabulary has {vocab_size}")
         return token

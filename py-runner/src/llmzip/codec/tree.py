@@ -2,13 +2,16 @@
 
 Owns the arithmetic on rows, nothing else. Rows are `[..., V]` in any float type; everything computed from them is binary64, in nats.
 
-Masses are kept as a heap: entry 1 is the root, entry `n` has the children `2n` and `2n + 1`, entry `2^D + i` is the leaf of id `i`.
+No token asks for more than one way from the root to a leaf. So a tree has two storeys, each a heap: above, the masses of spans of 64
+neighbouring ids; below, those of the ids of one span, made when it is asked for. Both are kept without the leader, whose weight of 1 is
+added to the nodes above it where it belongs to the tree.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,39 +23,14 @@ Ids = npt.NDArray[np.int64]
 # Below this a weight no longer matters, but must stay above 0 so that no mass is.
 LOWEST_EXPONENT = -600.0
 
-
 # In place of the mass of a half that holds nothing but the leader that was left out.
 LOWEST_MASS = 2.0**-1000
 
+# Rows whose trees are worked on together: enough that what each array operation costs by itself does not matter.
+ROWS_AT_ONCE = 64
 
-class LanePaths(NamedTuple):
-    """The decisions of `n` known tokens. Trees stand only where a writer can need them (see `path`)."""
-
-    # [n]
-    ids: Ids
-    leads: Floats
-    is_leader: npt.NDArray[np.bool_]
-    leader_log_odds: Floats
-    # [n, D]: log-odds in the tree without the leader, and in the tree of all ids.
-    others: Floats
-    all: Floats
-    bits: npt.NDArray[np.int64]
-    # False where the right half holds no id: the bit is 0 and nothing is coded.
-    coded: npt.NDArray[np.bool_]
-
-
-def empty_lane_paths(tokens: int, depth: int) -> LanePaths:
-    """Room for the decisions of `tokens` tokens."""
-    return LanePaths(
-        np.zeros(tokens, np.int64),
-        np.zeros(tokens),
-        np.zeros(tokens, np.bool_),
-        np.zeros(tokens),
-        np.zeros((tokens, depth)),
-        np.zeros((tokens, depth)),
-        np.zeros((tokens, depth), np.int64),
-        np.zeros((tokens, depth), np.bool_),
-    )
+# A span has 2^6 ids, or all leaves of a tree that has fewer.
+SPAN_BITS = 6
 
 
 def tree_depth(vocab_size: int) -> int:
@@ -61,21 +39,23 @@ def tree_depth(vocab_size: int) -> int:
 
 
 class RowTrees:
-    """The leaders of some rows, and their trees where they are asked for.
+    """The leaders of some rows, and the ways through their trees.
 
-    The room for as many as `room` rows is used again: what is given out is good until other rows are taken in, and masses until they are
-    asked for in the other form.
+    The room for as many as `room` rows is used again: what is given out is good until other rows are taken in, and the rows must stay as
+    they are so long.
     """
 
     def __init__(self, room: int, vocab_size: int) -> None:
-        self._vocab_size = vocab_size
-        self._leaves = 1 << tree_depth(vocab_size)
-        self._narrow: Rows = np.empty((0, 0), np.float32)
-        # Leaves without an id keep their 0.
-        self._masses = np.zeros((room, 2 * self._leaves))
-        # By row, from the leaves up: left halves, right halves, their sums. Nodes without ids keep their 0.
-        self._levels: dict[int, list[tuple[Floats, Floats, Floats]]] = {}
-        self._built: list[bool | None] = []
+        self.vocab_size = vocab_size
+        self.depth = tree_depth(vocab_size)
+        self._span_bits = min(SPAN_BITS, self.depth)
+        self._spans = 1 << (self.depth - self._span_bits)
+        # Those that hold ids.
+        self._used_spans = -(-vocab_size >> self._span_bits)
+        # One row's; the weights of what is behind the last id stay 0.
+        self._weights = np.zeros((1, self._used_spans, 1 << self._span_bits))
+        self._above = np.zeros((room, 2 * self._spans))
+        self._rows: list[Rows] = []
         self.ids: Ids = np.zeros(0, np.int64)
         self.logits: Floats = np.zeros(0)
         # The largest logit less that of the others, in nats.
@@ -83,42 +63,45 @@ class RowTrees:
         # The sums of the weights of all ids but the leader, whose weight is 1.
         self.others: Floats = np.zeros(0)
 
-    def _steps(self, heap: Floats) -> Iterator[tuple[Floats, Floats, Floats]]:
-        level, used = self._leaves, self._vocab_size
-        while level > 1:
-            used = (used + 1) // 2
-            children = heap[level : level + 2 * used]
-            level //= 2
-            yield children[::2], children[1::2], heap[level : level + used]
-
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, rows: Rows) -> None:
-        """Find the leader of each row: `[n, V]`, n at most `room`."""
-        kind = np.dtype(np.float32) if rows.dtype == np.float16 else rows.dtype
-        if self._narrow.dtype != kind or len(self._narrow) < len(rows):
-            self._narrow = np.empty((len(self._masses), self._vocab_size), kind)
-        # A copy; comparisons of 16-bit floats are slow.
-        narrow = self._narrow[: len(rows)]
-        narrow[:] = rows
-        self.ids = narrow.argmax(axis=1)
-        at = (np.arange(len(rows)), self.ids)
-        self.logits = narrow[at].astype(np.float64)
-        weights = self._weights
-        np.subtract(narrow, self.logits[:, np.newaxis], out=weights, dtype=np.float64)
-        narrow[at] = -np.inf
-        self.leads = self.logits - narrow.max(axis=1).astype(np.float64)
-        np.maximum(weights, LOWEST_EXPONENT, out=weights)
-        np.exp(weights, out=weights)
-        weights[at] = 0
-        self.others = weights.sum(axis=1)
-        self._built = [None] * len(rows)
+    def __iter__(self) -> Iterator[RowTree]:
+        """The tree of each row."""
+        found = zip(self.ids.tolist(), self.leads.tolist(), self.log_odds.tolist(), strict=True)
+        for number, (leader, lead, log_odds) in enumerate(found):
+            yield RowTree(leader, lead, log_odds, self._above[number], self._rows[number])
 
-    @property
-    def _weights(self) -> Floats:
-        """Those of all ids, `[n, V]`: the leaves."""
-        return self._masses[: len(self.ids), self._leaves : self._leaves + self._vocab_size]
+    def take(self, rows: Rows) -> None:
+        """Find the leader of each row, and the masses of spans: `[n, V]`, finite, n at most `room`."""
+        self._rows = list(rows)
+        above = self._above[: len(rows)]
+        spans = above[:, self._spans : self._spans + self._used_spans]
+        # A row at a time: one fits into the caches with its weights, and several do not.
+        leaders = [self._take(row, spans[number : number + 1]) for number, row in enumerate(self._rows)]
+        self.ids = np.array([each[0] for each in leaders], np.int64)
+        self.logits, self.leads = np.array([each[1:] for each in leaders]).reshape(-1, 2).T
+        self.others = spans.sum(axis=1)
+        _sum_heaps(above)
+
+    def _take(self, row: Rows, spans: Floats) -> tuple[int, float, float]:
+        """A row's leader, its logit and its lead; the masses of spans without it go to `[1, spans that hold ids]`."""
+        if row.dtype == np.float16:
+            # Comparisons of 16-bit floats are slow.
+            row = row.astype(np.float32)
+        leader = int(row.argmax())
+        maximum = float(row[leader])
+        rest = (row[:leader], row[leader + 1 :])
+        second = max(float(some.max()) for some in rest if some.size)
+        weights = self._weights.reshape(-1)[: self.vocab_size]
+        np.copyto(weights, row)
+        weights -= maximum
+        if float(row.min()) - maximum < LOWEST_EXPONENT:
+            np.maximum(weights, LOWEST_EXPONENT, out=weights)
+        np.exp(weights, out=weights)
+        weights[leader] = 0
+        np.einsum("rsi->rs", self._weights, out=spans)
+        return leader, maximum, maximum - second
 
     @property
     def log_odds(self) -> Floats:
@@ -126,56 +109,112 @@ class RowTrees:
         odds: Floats = -np.log(self.others)
         return odds
 
-    def masses(self, row: int, *, with_leader: bool) -> Floats:
-        """Masses of all nodes of a row's tree, with the leader's weight or without: a heap `[2^(D+1)]`, entry 0 unused."""
-        heap: Floats = self._masses[row]
-        if self._built[row] is not with_leader:
-            heap[self._leaves + self.ids[row]] = with_leader
-            if row not in self._levels:
-                self._levels[row] = list(self._steps(heap))
-            for left, right, sums in self._levels[row]:
-                np.add(left, right, out=sums)
-            self._built[row] = with_leader
-        return heap
+    def log_probs_of(self, ids: Ids) -> Floats:
+        """Of one id for each row, `[n]` to `[n]`."""
+        logits = np.array([row[token] for row, token in zip(self._rows, ids.tolist(), strict=True)], np.float64)
+        # Without `log1p` as in the other languages: all three must say alike what a token costs.
+        log_probs: Floats = (logits - self.logits) - np.log(1 + self.others)
+        return log_probs
+
+    def path_log_odds(self, places: Ids, ids: Ids, *, with_leader: bool) -> Floats:
+        """Log-odds of the decisions on the way to one id for each of some rows, `[m]` and `[m]` to `[m, D]`.
+
+        In the tree with the leader or in that without; of no use where the right half holds no id.
+        """
+        spans, leaders = ids >> self._span_bits, self.ids[places]
+        below = np.zeros((len(places), 2 << self._span_bits))
+        for heap, place, span in zip(below, places.tolist(), spans.tolist(), strict=True):
+            _take_span(self._rows[place], span, self._span_bits, int(self.ids[place]), heap)
+        _sum_heaps(below)
+        in_span = with_leader & (leaders >> self._span_bits == spans)
+        mask = (1 << self._span_bits) - 1
+        return np.concatenate(
+            [
+                _way(self._above[places], spans, leaders >> self._span_bits if with_leader else np.full_like(ids, -1)),
+                _way(below, ids & mask, np.where(in_span, leaders & mask, -1)),
+            ],
+            axis=1,
+        )
 
 
-def path(rows: Rows, ids: Ids, guard: float, trees: RowTrees | None = None) -> tuple[LanePaths, Floats]:
-    """The decisions of one known token for each row, `[n, V]` and `[n]`, and its log-prob, `[n]`; `trees` has room for the rows.
-
-    A tree is built only where some offset of a grid can ask for it: the threshold of a lead is 1 to 2, and a lead within the guard
-    of it is not safe.
-    """
-    count, vocab_size = rows.shape
-    depth = tree_depth(vocab_size)
-    leaves = 1 << depth
-    # Bit d is decided at the ancestor D - d levels above the leaf and seen one level below that.
-    above = depth - np.arange(depth)
-    leaf = leaves + ids[:, np.newaxis]
-    nodes = leaf >> above
-    coded = (2 * nodes + 1) << (above - 1) < leaves + vocab_size
-    found = RowTrees(count, vocab_size) if trees is None else trees
-    found.take(rows)
-    is_leader = found.ids == ids
-    others, all_ids = np.zeros((count, depth)), np.zeros((count, depth))
-    for odds, needed, with_leader in (
-        (others, (found.leads > 1 - guard) & ~is_leader, False),
-        (all_ids, found.leads < 2 + guard, True),
-    ):
-        for row in np.flatnonzero(needed).tolist():
-            odds[row] = _log_odds(found.masses(row, with_leader=with_leader), nodes[row])
-        odds[~coded] = 0
-    bits = (leaf >> (above - 1)) & 1
-    paths = LanePaths(ids, found.leads, is_leader, found.log_odds, others, all_ids, bits, coded)
-    logits = np.take_along_axis(rows, ids[:, np.newaxis], axis=1)[:, 0].astype(np.float64)
-    # Without `log1p` as in the other languages: all three must say alike what a token costs.
-    return paths, (logits - found.logits) - np.log(1 + found.others)
+def _take_span(row: Rows, span: int, span_bits: int, leader: int, heap: Floats) -> None:
+    """Write the weights of a span's ids, the leader's being 0, to the leaves of a heap of zeros."""
+    first = span << span_bits
+    some = row[first : first + (1 << span_bits)].astype(np.float64)
+    weights = heap[1 << span_bits :][: len(some)]
+    np.exp(np.maximum(some - float(row[leader]), LOWEST_EXPONENT), out=weights)
+    if leader >> span_bits == span:
+        weights[leader - first] = 0
 
 
-def _log_odds(masses: Floats, nodes: Ids) -> Floats:
-    """`ln(right half) - ln(left half)` at nodes of a heap, `[m]`."""
-    right, left = masses[2 * nodes + 1], masses[2 * nodes]
-    odds: Floats = np.log(np.maximum(right, LOWEST_MASS)) - np.log(np.maximum(left, LOWEST_MASS))
+def _sum_heaps(heaps: Floats) -> None:
+    """From the leaves up: `[m, 2 * leaves]`."""
+    first = heaps.shape[1] // 2
+    while first > 1:
+        children = heaps[:, first : 2 * first]
+        first //= 2
+        np.add(children[:, ::2], children[:, 1::2], out=heaps[:, first : 2 * first])
+
+
+def _way(heaps: Floats, leaves: Ids, leaders: Ids) -> Floats:
+    """Log-odds on the way to a leaf of each heap, `[m, 2^(levels + 1)]` and `[m]` to `[m, levels]`; a leader of -1 has no weight."""
+    levels = heaps.shape[1].bit_length() - 2
+    heights = np.arange(levels - 1, -1, -1)
+    first = 1 << (levels - heights)
+    left = first + (leaves[:, np.newaxis] >> (heights + 1)) * 2
+    leader = np.where(leaders[:, np.newaxis] < 0, 0, first + (leaders[:, np.newaxis] >> heights))
+    left_mass, right_mass = (np.take_along_axis(heaps, child, axis=1) + (leader == child) for child in (left, left + 1))
+    odds: Floats = np.log(np.maximum(right_mass, LOWEST_MASS)) - np.log(np.maximum(left_mass, LOWEST_MASS))
     return odds
+
+
+class RowTree:
+    """The leader of one row, and the way through its tree that decisions lead."""
+
+    def __init__(self, leader: int, lead: float, log_odds: float, above: Floats, row: Rows) -> None:
+        self.leader = leader
+        self.lead = lead
+        # Of the leader against all others.
+        self.log_odds = log_odds
+        self.vocab_size = len(row)
+        self._above = above
+        self._row = row
+
+    def find(self, decide: Callable[[float], int], *, with_leader: bool) -> int:
+        """The id that decisions lead to: `decide` gives the bit for each log-odds.
+
+        In the tree with the leader or in that without; the id is below V.
+        """
+        span_bits = min(SPAN_BITS, tree_depth(self.vocab_size))
+        leader = self.leader if with_leader else -1
+        used_spans = -(-self.vocab_size >> span_bits)
+        span = _descend(self._above, used_spans, leader >> span_bits, decide)
+        below, first = np.zeros(2 << span_bits), span << span_bits
+        _take_span(self._row, span, span_bits, self.leader, below)
+        _sum_heaps(below[np.newaxis])
+        in_span = leader >> span_bits == span
+        return first + _descend(below, self.vocab_size - first, leader - first if in_span else -1, decide)
+
+
+def _descend(heap: Floats, used: int, leader: int, decide: Callable[[float], int]) -> int:
+    """The leaf of a heap that decisions lead to, of which the first `used` hold ids; a leader of -1 has no weight."""
+    mass, log = heap.item, math.log
+    levels = len(heap).bit_length() - 2
+    end, leader_leaf = (1 << levels) + used, (1 << levels) + leader if leader >= 0 else 0
+    node = 1
+    for height in range(levels - 1, -1, -1):
+        left = 2 * node
+        if (left + 1) << height >= end:
+            node = left
+            continue
+        left_mass, right_mass = mass(left), mass(left + 1)
+        above_leader = leader_leaf >> height
+        if above_leader == left:
+            left_mass += 1
+        elif above_leader == left + 1:
+            right_mass += 1
+        node = left + decide(log(max(right_mass, LOWEST_MASS)) - log(max(left_mass, LOWEST_MASS)))
+    return node - (1 << levels)
 
 
 def log_probs(rows: Rows) -> Floats:

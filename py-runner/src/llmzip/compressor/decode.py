@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import BinaryIO
 
 import numpy as np
 
 from llmzip.codec.block import LaneDecoder
 from llmzip.codec.grid import Grid
-from llmzip.codec.tree import Floats, RowTrees
+from llmzip.codec.tree import ROWS_AT_ONCE, RowTrees
 from llmzip.compressor.progress import PROGRESS_ROWS, Progress, no_progress, shifted, write
-from llmzip.compressor.threads import RowThreads
 from llmzip.container.bytes import ByteReader
 from llmzip.container.layout import CodedFrame, End, Preamble, read_frame, read_preamble
 from llmzip.container.runs import join_runs
@@ -109,58 +106,32 @@ def check_model(preamble: Preamble, model: LanguageModel) -> None:
 def _decode_ids(frame: CodedFrame, preamble: Preamble, model: LanguageModel, progress: Progress) -> Ids:
     grid = Grid(frame.cells, preamble.offsets, preamble.eps.value)
     policy = ContextPolicy(preamble.start_token, preamble.window, preamble.overlap)
-    decoders = [LaneDecoder(stream, grid, frame.block, preamble.vocab_size) for stream in frame.streams]
+    decoders = [LaneDecoder(stream, grid, frame.block) for stream in frame.streams]
     lanes: list[list[int]] = [[] for _ in decoders]
+    trees = RowTrees(min(len(decoders), ROWS_AT_ONCE), preamble.vocab_size)
     done = told = 0
 
-    with RowThreads(model.source.threads, preamble.vocab_size, len(decoders)) as threads:
+    def decide(first_lane: int, rows: Logits) -> list[int]:
+        nonlocal done, told
+        tokens: list[int] = []
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            trees.take(rows[start : start + ROWS_AT_ONCE])
+            for tree in trees:
+                tokens.append(decoders[first_lane + len(tokens)].decode(tree))
+        for number, token in enumerate(tokens):
+            lanes[first_lane + number].append(token)
+        done += len(tokens)
+        if done >= told + PROGRESS_ROWS:
+            told = done
+            progress(done, frame.token_count)
+        return tokens
 
-        def decide(first_lane: int, rows: Logits) -> list[int]:
-            nonlocal done, told
-            tokens: list[int] = []
-            # As many rows as all threads work on at once, then their decisions, which are Python and so one thread's.
-            for group in _pieces(rows, threads.at_once * threads.count):
-                for found in threads.map(_prepare, _pieces(group, threads.at_once)):
-                    tokens += _decode(found, decoders[first_lane + len(tokens) :])
-            for number, token in enumerate(tokens):
-                lanes[first_lane + number].append(token)
-            done += len(tokens)
-            if done >= told + PROGRESS_ROWS:
-                told = done
-                progress(done, frame.token_count)
-            return tokens
-
-        try:
-            decode_in_lockstep(model.source, policy, frame.lane_lengths, decide)
-        except FormatError as error:
-            # The streams' checksums are right, so it is not the streams that are wrong.
-            raise _divergence(str(error), preamble, model) from error
+    try:
+        decode_in_lockstep(model.source, policy, frame.lane_lengths, decide)
+    except FormatError as error:
+        # The streams' checksums are right, so it is not the streams that are wrong.
+        raise _divergence(str(error), preamble, model) from error
     return np.concatenate([np.array(lane, np.int64) for lane in lanes])
-
-
-def _pieces(rows: Logits, size: int) -> list[Logits]:
-    return [rows[start : start + size] for start in range(0, len(rows), size)]
-
-
-def _prepare(rows: Logits, trees: RowTrees) -> RowTrees:
-    """Take rows in, and build the trees that are needed unless a block is raw: those of rows where no leader leads enough."""
-    trees.take(rows)
-    for row in np.flatnonzero(trees.leads <= 1).tolist():
-        trees.masses(row, with_leader=True)
-    return trees
-
-
-def _decode(trees: RowTrees, decoders: Sequence[LaneDecoder]) -> list[int]:
-    """The token that each row's lane has for it."""
-    found = zip(trees.ids.tolist(), trees.leads.tolist(), trees.log_odds.tolist(), strict=True)
-    return [
-        decoders[row].decode(leader, lead, log_odds, partial(_masses, trees, row))
-        for row, (leader, lead, log_odds) in enumerate(found)
-    ]
-
-
-def _masses(trees: RowTrees, row: int, with_leader: bool) -> Floats:
-    return trees.masses(row, with_leader=with_leader)
 
 
 def _join_frame(frame: CodedFrame, ids: Ids, preamble: Preamble, model: LanguageModel) -> bytes:

@@ -10,24 +10,24 @@ import hashlib
 import math
 import zlib
 from dataclasses import dataclass
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 
 from llmzip.codec.block import choose_parameters, encode_lane
 from llmzip.codec.grid import Grid, guard_of
-from llmzip.codec.tree import Floats, LanePaths, RowTrees, empty_lane_paths, path, tree_depth
+from llmzip.codec.lane_paths import LanePaths, empty_lane_paths, path
+from llmzip.codec.tree import ROWS_AT_ONCE, RowTrees, tree_depth
 from llmzip.compressor.frames import cut_frames
 from llmzip.compressor.lanes import Lanes, lanes_of
 from llmzip.compressor.progress import PROGRESS_ROWS, Progress, no_progress, shifted, write
-from llmzip.compressor.threads import RowThreads
 from llmzip.container.eps import Eps
 from llmzip.container.layout import MAX_FRAME_BYTES, CodedFrame, End, Preamble, Runs, StoredFrame
 from llmzip.container.runs import split_runs
 from llmzip.errors import UsageError
 from llmzip.model.context import ContextPolicy, Plan, cut_lanes, rows_of_known_tokens
 from llmzip.model.exactness import require_exact
-from llmzip.model.source import Ids, LanguageModel, Logits, LogitsSource
+from llmzip.model.source import Ids, LanguageModel, LogitsSource
 
 WRITER_OFFSETS = 32
 FRAME_BYTES = 1 << 20
@@ -132,81 +132,30 @@ def paths_of_known_tokens(
     model: LanguageModel, policy: ContextPolicy, plan: Plan, ids: Ids, eps: float, progress: Progress = no_progress
 ) -> tuple[list[LanePaths], float]:
     """The decisions of each lane's tokens, and the sum of the negative log-probs of all tokens, in bits."""
-    lanes = cut_lanes(ids, plan.lanes)
-    depth, guard = tree_depth(model.source.vocab_size), guard_of(eps)
-    paths = [empty_lane_paths(len(lane), depth) for lane in lanes]
+    vocab_size, guard = model.source.vocab_size, guard_of(eps)
+    lengths = [len(lane) for lane in cut_lanes(ids, plan.lanes)]
+    starts = np.cumsum([0, *lengths])
+    paths = empty_lane_paths(len(ids), tree_depth(vocab_size))
+    trees = RowTrees(min(len(ids), ROWS_AT_ONCE), vocab_size)
     nats, done, told = 0.0, 0, 0
-
-    def decisions(work: _Work, trees: RowTrees) -> tuple[LanePaths, Floats]:
-        tokens = [lanes[place.lane][place.first : place.first + len(place.rows)] for place in work]
-        return path(np.concatenate([place.rows for place in work]), np.concatenate(tokens), guard, trees)
-
-    with RowThreads(model.source.threads, model.source.vocab_size, len(ids)) as threads:
-        at_once = threads.at_once
-        waiting = _Waiting(at_once, threads.count)
-
-        def flush() -> None:
-            nonlocal nats
-            work = waiting.take()
-            for places, (steps, log_probs) in zip(work, threads.map(decisions, work), strict=True):
-                nats -= float(log_probs.sum())
-                at = 0
-                for lane, first, rows in places:
-                    for whole, part in zip(paths[lane], steps, strict=True):
-                        whole[first : first + len(rows)] = part[at : at + len(rows)]
-                    at += len(rows)
-
-        for batch in rows_of_known_tokens(model.source, policy, plan, ids):
-            for number, rows in enumerate(batch.logits):
-                for first in range(0, len(rows), at_once):
-                    place = _Place(batch.first_lane + number, batch.first_row + first, rows[first : first + at_once])
-                    if not waiting.has_room(len(place.rows)):
-                        flush()
-                    waiting.add(place)
-            done += batch.logits.shape[0] * batch.logits.shape[1]
-            if done >= told + PROGRESS_ROWS:
-                told = done
-                progress(done, len(ids))
-        flush()
-    return paths, nats / math.log(2)
-
-
-class _Place(NamedTuple):
-    """Rows that follow one another in a lane."""
-
-    lane: int
-    first: int
-    rows: Logits
-
-
-_Work = list[_Place]
-
-
-class _Waiting:
-    """Rows that wait until there are enough of them for a pass of array operations in every thread."""
-
-    def __init__(self, at_once: int, threads: int) -> None:
-        self._at_once = at_once
-        self._threads = threads
-        self._work: list[_Work] = []
-        self._room = 0
-
-    def has_room(self, rows: int) -> bool:
-        """Whether so many more rows, at most as many as are worked on at once, leave no thread with too many."""
-        return rows <= self._room or len(self._work) < self._threads
-
-    def add(self, place: _Place) -> None:
-        """Take in rows that there is room for."""
-        if len(place.rows) > self._room:
-            self._work.append([])
-            self._room = self._at_once
-        self._work[-1].append(place)
-        self._room -= len(place.rows)
-
-    def take(self) -> list[_Work]:
-        """What waits, in its order; nothing waits any more."""
-        work, self._work, self._room = self._work, [], 0
-        return work
+    for batch in rows_of_known_tokens(model.source, policy, plan, ids):
+        lanes, length, _ = batch.logits.shape
+        rows = batch.logits.reshape(lanes * length, vocab_size)
+        first = starts[batch.first_lane : batch.first_lane + lanes, np.newaxis] + batch.first_row
+        places = (first + np.arange(length)).reshape(-1)
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            some = places[start : start + ROWS_AT_ONCE]
+            trees.take(rows[start : start + ROWS_AT_ONCE])
+            steps, log_probs = path(trees, ids[some], guard)
+            for whole, part in zip(paths, steps, strict=True):
+                whole[some] = part
+            nats -= float(log_probs.sum())
+        done += len(rows)
+        if done >= told + PROGRESS_ROWS:
+            told = done
+            progress(done, len(ids))
+    by_lane = [slice(start, start + length) for start, length in zip(starts.tolist(), lengths, strict=False)]
+    return [LanePaths._make(whole[lane] for whole in paths) for lane in by_lane], nats / math.log(2)
 
 
 @dataclass(frozen=True)

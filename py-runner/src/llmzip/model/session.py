@@ -95,7 +95,6 @@ class Session:
         self.max_batch = _max_batch(settings.batch, signature.batch_policy)
         self.exactness = graph_exactness(files.onnx)
         self.plan_tolerance = _plan_tolerance(self.exactness, [cache.type for cache in signature.caches])
-        self.threads = settings.threads
         self.vocab_size = signature.vocab_size
         self.logits_type = signature.logits_type
         self._fetches = [LOGITS, *(cache.present for cache in signature.caches)]

@@ -50,11 +50,6 @@ class LogitsSource(Protocol):
         """
         ...
 
-    @property
-    def threads(self) -> int:
-        """How many threads a pass may use, at least 1; between passes whoever uses the logits may have as many."""
-        ...
-
     def reset(self, batch: int) -> None:
         """Empty the cache; the next pass has `batch` lanes and starts at position 0."""
         ...

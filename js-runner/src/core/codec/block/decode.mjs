@@ -6,11 +6,10 @@
 
 import { FormatError } from '../../errors.mjs';
 import { BitDecoder } from '../arithmetic-coder.mjs';
-import { leader, leaderLogOdds, logOdds, sumMasses, treeDepth, weigh } from '../tree.mjs';
 import { OffsetIndex, RAW_PROBABILITY } from './offset-index.mjs';
 
 /** @typedef {import('../grid.mjs').Grid} Grid */
-/** @typedef {import('../tree.mjs').Row} Row */
+/** @typedef {import('../tree.mjs').Tree} Tree */
 
 /**
  * Decodes one lane, a token at a time. Throws a `FormatError` when the stream ends too early or holds an id that is not in the
@@ -20,8 +19,6 @@ export class LaneDecoder {
   #decoder;
   #grid;
   #block;
-  #vocabSize;
-  #depth;
   #index;
   #offset = 0;
   #left = 0;
@@ -30,41 +27,36 @@ export class LaneDecoder {
    * @param {Uint8Array} stream
    * @param {Grid} grid
    * @param {number} block
-   * @param {number} vocabSize
    */
-  constructor(stream, grid, block, vocabSize) {
+  constructor(stream, grid, block) {
     this.#decoder = new BitDecoder(stream);
     this.#grid = grid;
     this.#block = block;
-    this.#vocabSize = vocabSize;
-    this.#depth = treeDepth(vocabSize);
     this.#index = new OffsetIndex(grid.offsets);
   }
 
   /**
-   * The next token.
+   * The next token, `tree` having taken in the row that predicts it.
    *
-   * @param {Row} row `[V]`
-   * @param {Float64Array} masses room for a tree
+   * @param {Tree} tree
    * @returns {number}
    */
-  decode(row, masses) {
+  decode(tree) {
     if (this.#left === 0) {
       this.#offset = this.#index.decode(this.#decoder);
       this.#left = this.#block;
     }
     this.#left -= 1;
     const k = this.#offset;
-    // Also finds rows that are not finite, which a raw block would not need.
-    const { id, lead } = leader(row);
-    if (k === this.#grid.offsets) return this.#decodeRaw();
-    const leads = this.#grid.leads(lead, k);
-    const others = weigh(row, id, masses);
-    if (leads && this.#decodeBit(leaderLogOdds(others), k)) return id;
-    sumMasses(masses, id, !leads);
-    const found = this.#decodeTree(masses, k);
-    if (leads && found === id) throw new FormatError(`a lane's stream holds id ${id} where it says that it does not`);
-    return found;
+    if (k === this.#grid.offsets) return this.#decodeRaw(tree);
+    const { leaderId } = tree;
+    const leads = this.#grid.leads(tree.lead, k);
+    if (leads && this.#decodeBit(tree.leaderLogOdds(), k)) return leaderId;
+    const id = this.#decodePath(tree, !leads, k);
+    if (leads && id === leaderId) {
+      throw new FormatError(`a lane's stream holds id ${id} where it says that it does not`);
+    }
+    return id;
   }
 
   /**
@@ -78,27 +70,31 @@ export class LaneDecoder {
   }
 
   /**
-   * @param {Float64Array} masses
+   * Follows decisions from the root to a leaf; they lead to none that is not below the vocabulary size.
+   *
+   * @param {Tree} tree
+   * @param {boolean} withLeader
    * @param {number} k
    * @returns {number}
    */
-  #decodeTree(masses, k) {
-    const leaves = 1 << this.#depth;
-    const end = leaves + this.#vocabSize;
+  #decodePath(tree, withLeader, k) {
+    const leaves = 1 << tree.depth;
     let node = 1;
-    for (let height = this.#depth - 1; height >= 0; height--) {
-      const hasRight = (2 * node + 1) << height < end;
-      node = 2 * node + (hasRight ? this.#decodeBit(logOdds(masses, node), k) : 0);
+    while (node < leaves) {
+      const v = tree.logOdds(node, withLeader);
+      node = 2 * node + (v === undefined ? 0 : this.#decodeBit(v, k));
     }
     return node - leaves;
   }
 
-  #decodeRaw() {
+  /**
+   * @param {Tree} tree
+   * @returns {number}
+   */
+  #decodeRaw({ depth, vocabSize }) {
     let id = 0;
-    for (let d = 0; d < this.#depth; d++) id = 2 * id + this.#decoder.decode(RAW_PROBABILITY);
-    if (id >= this.#vocabSize) {
-      throw new FormatError(`a lane's stream holds id ${id}, the vocabulary has ${this.#vocabSize}`);
-    }
+    for (let d = 0; d < depth; d++) id = 2 * id + this.#decoder.decode(RAW_PROBABILITY);
+    if (id >= vocabSize) throw new FormatError(`a lane's stream holds id ${id}, the vocabulary has ${vocabSize}`);
     return id;
   }
 }

@@ -89,7 +89,11 @@ def _parser() -> argparse.ArgumentParser:
         "--model", type=Path, metavar="DIR", help="folder of the model (default: LLMZIP_MODEL, or models/tiny)"
     )
     model.add_argument(
-        "--threads", type=positive, default=1, metavar="N", help="threads of ONNX Runtime inside an operator (default: 1)"
+        "--threads",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="threads of ONNX Runtime inside an operator (default: 1)",
     )
     model.add_argument(
         "--provider",

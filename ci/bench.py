@@ -28,6 +28,7 @@ def main() -> int:
     overhead = commands.add_parser("overhead", help="bits of the streams over the entropy, in the three languages")
     overhead.add_argument("--variant", default="q4", help="of the model tiny [default: q4]")
     overhead.add_argument("--tokens", type=int, default=10_000, help="of each text at most [default: 10000]")
+    overhead.add_argument("--lanes", type=int, nargs="+", default=[1], help="[default: 1]")
     overhead.add_argument("--eps", nargs="+", default=["1e-5", "5e-5", "2e-4"], help="[default: 1e-5 5e-5 2e-4]")
     speed = commands.add_parser("speed", help="tokens/s of the exact graph beside the float ones")
     speed.add_argument("--threads", type=int, default=2, help="of the native runtime, inside an operator [default: 2]")
@@ -41,7 +42,7 @@ def main() -> int:
             raise BenchError(f"there is no {RELEASE.name}; build it with `cargo build --release`")
         if arguments.command == "conform":
             return bench_conform.run(arguments.runs)
-        return bench_overhead.run(arguments.variant, arguments.tokens, arguments.eps)
+        return bench_overhead.run(arguments.variant, arguments.tokens, arguments.lanes, arguments.eps)
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -9,6 +9,7 @@ import hashlib
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 
 from bench_runner import ROOT, BenchError, Model, Runner, commands, table
@@ -16,7 +17,7 @@ from bench_runner import ROOT, BenchError, Model, Runner, commands, table
 TEXTS = ("prose-45k.txt", "mixed-100k.txt")
 FRAME_BYTES = 1 << 20
 HEADER = [
-    "text", "eps", "runner", "tokens", "entropy bits", "stream bytes", "overhead", "rounding at most", "container bytes", "sha256"
+    "text", "lanes", "eps", "runner", "tokens", "entropy bits", "stream bytes", "overhead", "rounding at most", "container bytes", "sha256"
 ]  # fmt: skip
 
 
@@ -29,14 +30,14 @@ def prefix(runner: Runner, text: str, tokens: int) -> str:
     return beginning
 
 
-def measure(runner: Runner, model: Model, plain: Path, eps: str, folder: Path) -> list[str]:
-    """Compress a file as one lane; gives the cells from the runner's name on."""
-    container = folder / f"{plain.name}.{eps}.{runner.name}"
+def measure(runner: Runner, model: Model, plain: Path, lanes: int, eps: str, folder: Path) -> list[str]:
+    """Compress a file; gives the cells from the runner's name on."""
+    container = folder / f"{plain.name}.{lanes}.{eps}.{runner.name}"
     result = runner.ask(
         "compress",
         input_file=str(plain),
         output_file=str(container),
-        lanes=1,
+        lanes=lanes,
         eps=eps,
         start_token=model.start_token,
         window=model.window,
@@ -50,13 +51,13 @@ def measure(runner: Runner, model: Model, plain: Path, eps: str, folder: Path) -
         f"{entropy:.1f}",
         str(stream),
         f"{100 * (8 * stream / entropy - 1):+.3f} %",
-        f"{100 * 7 / entropy:.3f} %",
+        f"{100 * 7 * lanes / entropy:.3f} %",
         str(result["container_bytes"]),
         hashlib.sha256(container.read_bytes()).hexdigest(),
     ]
 
 
-def run(variant: str, tokens: int, eps: list[str]) -> int:
+def run(variant: str, tokens: int, lanes: list[int], eps: list[str]) -> int:
     """Print the table; gives 1 where the containers of the languages are not the same bytes."""
     model = Model.of_manifest("tiny", variant)
     rows, unequal = [], []
@@ -68,13 +69,13 @@ def run(variant: str, tokens: int, eps: list[str]) -> int:
             plain = folder / text
             sample = (ROOT / "models" / "tiny" / "samples" / text).read_bytes().decode("utf-8")
             plain.write_bytes(prefix(runners[0], sample, tokens).encode("utf-8"))
-            for bound in eps:
-                asked = [pool.submit(measure, runner, model, plain, bound, folder) for runner in runners]
+            for count, bound in product(lanes, eps):
+                asked = [pool.submit(measure, runner, model, plain, count, bound, folder) for runner in runners]
                 answers = [answer.result() for answer in asked]
-                rows += [[text, bound, *answer[:-1], answer[-1][:16]] for answer in answers]
+                rows += [[text, str(count), bound, *answer[:-1], answer[-1][:16]] for answer in answers]
                 if len({answer[-1] for answer in answers}) > 1:
-                    unequal.append(f"{text} at eps {bound}")
-    print(f"tiny/{variant}, one lane; the overhead is that of the stream, its end and its last byte's filling included")
+                    unequal.append(f"{text} in {count} lanes at eps {bound}")
+    print(f"tiny/{variant}; the overhead is that of the streams, their ends and their last bytes' filling included")
     table(HEADER, rows)
     print(f"containers that are not the same bytes in all languages: {', '.join(unequal) or 'none'}")
     return 1 if unequal else 0

@@ -8,7 +8,8 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use half::f16;
-use llmzip::codec::block::{LaneDecoder, LanePaths, WRITER_OFFSETS, choose_parameters, encode_lane};
+use llmzip::codec::block::{LaneDecoder, WRITER_OFFSETS, choose_parameters, encode_lane};
+use llmzip::codec::lane_paths::LanePaths;
 use llmzip::codec::tree::{Leaves, Tree};
 use llmzip::model::source::Row;
 
@@ -64,10 +65,10 @@ fn of_rows(criterion: &mut Criterion) {
     group.bench_function("take in, 16 bits", |bencher| {
         bencher.iter(|| tree.take_row(black_box(Row::F16(&narrow))).unwrap());
     });
-    group.bench_function("take in and sum the tree", |bencher| {
+    group.bench_function("take in and find a path", |bencher| {
         bencher.iter(|| {
             tree.take_row(black_box(Row::F32(&rows[0]))).unwrap();
-            tree.tree_masses(Leaves::All).log_odds(0, 0)
+            tree.path(Leaves::All, VOCAB_SIZE as u32 / 2).count()
         });
     });
     group.finish();

@@ -44,7 +44,7 @@ impl<'s, S: LogitsSource + ?Sized> NextToken<'s, S> {
             let logits = self.feeder.feed(1, tokens.len(), 1, |_, index| tokens[index])?;
             let row = logits.row(0, self.tree.vocab_size());
             self.tree.take_row(row)?;
-            self.tree.log_probs(row, &mut self.log_probs);
+            self.tree.log_probs(&mut self.log_probs);
         }
         Ok(&self.log_probs)
     }
@@ -130,9 +130,9 @@ where
             Row::F32(values) => logits.put(index, values.iter().map(|value| value.to_le_bytes()))?,
             Row::F16(values) => logits.put(index, values.iter().map(|value| value.to_le_bytes()))?,
         }
-        coded.put(index, std::iter::once(tree.log_prob(row, ids[index]).to_le_bytes()))?;
+        coded.put(index, std::iter::once(tree.log_prob(ids[index]).to_le_bytes()))?;
         if let Some(rows) = &mut rows {
-            tree.log_probs(row, &mut log_probs);
+            tree.log_probs(&mut log_probs);
             rows.put(index, log_probs.iter().map(|value| value.to_le_bytes()))?;
         }
         done += 1;

@@ -3,15 +3,9 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import { AdaptiveBit, BitDecoder, BitEncoder } from '../src/core/codec/arithmetic-coder.mjs';
-import {
-  candidates,
-  chooseParameters,
-  emptyLanePaths,
-  encodeLane,
-  LaneDecoder,
-  path,
-} from '../src/core/codec/block.mjs';
+import { candidates, chooseParameters, encodeLane, LaneDecoder } from '../src/core/codec/block.mjs';
 import { bitCost, Grid, guardOf, offsetNumerator, position } from '../src/core/codec/grid.mjs';
+import { emptyLanePaths, path } from '../src/core/codec/lane-paths.mjs';
 import { PROBABILITY_TABLE } from '../src/core/codec/probability-table.mjs';
 import { logProb, Tree, treeDepth } from '../src/core/codec/tree.mjs';
 import { epsValue, parseEps } from '../src/core/container/eps.mjs';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import fc from 'fast-check';
-import { emptyLanePaths, path } from '../src/core/codec/block.mjs';
+import { emptyLanePaths, path } from '../src/core/codec/lane-paths.mjs';
 import { leader } from '../src/core/codec/tree/weights.mjs';
 import { logProb, logProbs, Tree, treeDepth } from '../src/core/codec/tree.mjs';
 import { ModelError } from '../src/core/errors.mjs';

@@ -4,6 +4,7 @@
 pub mod arithmetic_coder;
 pub mod block;
 pub mod grid;
+pub mod lane_paths;
 pub mod overhead;
 pub mod tree;
 

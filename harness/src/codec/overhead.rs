@@ -1,7 +1,8 @@
 //! Owns the measure of what the guard band costs: the bits of a lane's stream against the entropy of its rows.
 
 use crate::Result;
-use crate::codec::block::{LanePaths, Parameters, WRITER_OFFSETS, choose_parameters, encode_lane};
+use crate::codec::block::{Parameters, WRITER_OFFSETS, choose_parameters, encode_lane};
+use crate::codec::lane_paths::LanePaths;
 use crate::codec::tree::Tree;
 use crate::model::source::Row;
 
@@ -40,7 +41,7 @@ where
     for (row, id) in rows_and_tokens {
         tree.take_row(row)?;
         lane.push(&mut tree, id);
-        nats -= tree.log_prob(row, id);
+        nats -= tree.log_prob(id);
     }
     let lanes = [lane];
     let parameters = choose_parameters(&lanes, eps, WRITER_OFFSETS, vocab_size);

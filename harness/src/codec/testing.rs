@@ -2,7 +2,6 @@
 
 use crate::codec::tree::Tree;
 use crate::golden::synthetic::Lcg;
-use crate::model::source::Row;
 
 /// Logits of rows from [`draw_led_row`] are multiples of this.
 pub const STEP: f32 = 1.0 / (1 << 13) as f32;
@@ -25,7 +24,7 @@ pub fn draw_likely_token(lcg: &mut Lcg, tree: &Tree, row: &[f32]) -> u32 {
     let ids = 0..row.len() as u32;
     ids.rev()
         .find(|&id| {
-            left -= tree.log_prob(Row::F32(row), id).exp();
+            left -= tree.log_prob(id).exp();
             left < 0.0
         })
         .unwrap_or(0)

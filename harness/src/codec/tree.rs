@@ -8,7 +8,7 @@ use half::slice::HalfFloatSliceExt;
 use crate::model::source::Row;
 use crate::{Error, ErrorCode, Result};
 
-use weights::{Found, weigh};
+use weights::{Found, weigh, write_weights};
 
 /// What log-odds take for the mass of an empty half: 2^-1000.
 const LOWEST_MASS: f64 = f64::from_bits((1023 - 1000) << 52);
@@ -46,18 +46,29 @@ pub enum Leaves {
     Others,
 }
 
-/// The weights of one row at a time, and the tree that is built on them where it is asked for.
+/// A span has 2^6 ids, or all leaves of a tree that has fewer.
+const SPAN_BITS: u32 = 6;
+
+/// One row at a time, and the ways through the tree over it.
+///
+/// No token asks for more than one way from the root to a leaf. So the tree has two storeys, each a heap, in which entry 1 is the root and
+/// entry `n` has the children `2n` and `2n + 1`: above, the masses of spans of 64 neighbouring ids, which one pass over the row gives;
+/// below, those of the ids of one span, made when it is asked for. Both are kept without the leader, whose weight of 1 is added to the
+/// nodes above it where it belongs to the tree.
 #[derive(Clone, Debug)]
 pub struct Tree {
     vocab_size: usize,
     depth: u32,
-    /// Node `q` of level `d` is entry `2^d + q`; the root is entry 1, the leaves are the second half.
-    masses: Vec<f64>,
+    span_bits: u32,
+    above: Vec<f64>,
+    /// Whether the nodes of `above` that are no spans are summed.
+    summed: bool,
+    below: Vec<f64>,
+    /// The span that `below` is of.
+    inside: Option<usize>,
     found: Found,
-    /// What the nodes above the leaves are the masses of; nothing in a new row.
-    built: Option<Leaves>,
-    /// A row of 16-bit logits, widened.
-    widened: Vec<f32>,
+    /// The row, widened where it has 16 bits.
+    row: Vec<f32>,
 }
 
 impl Tree {
@@ -65,13 +76,17 @@ impl Tree {
     #[must_use]
     pub fn new(vocab_size: usize) -> Self {
         let depth = tree_depth(vocab_size);
+        let span_bits = SPAN_BITS.min(depth);
         Self {
             vocab_size,
             depth,
-            masses: vec![0.0; 2 << depth],
+            span_bits,
+            above: vec![0.0; 2 << (depth - span_bits)],
+            summed: false,
+            below: vec![0.0; 2 << span_bits],
+            inside: None,
             found: Found::default(),
-            built: None,
-            widened: Vec::new(),
+            row: vec![0.0; vocab_size],
         }
     }
 
@@ -87,7 +102,7 @@ impl Tree {
         self.depth
     }
 
-    /// Takes in a row of `vocab_size` logits; everything else then speaks of it. Only the weights are computed yet.
+    /// Takes in a row of `vocab_size` logits; everything else then speaks of it.
     ///
     /// # Errors
     /// `model` when a logit is NaN or infinite, or the row has another length.
@@ -98,16 +113,15 @@ impl Tree {
                 format!("a row of {} logits for a vocabulary of {}", row.len(), self.vocab_size),
             ));
         }
-        self.built = None;
-        let weights = &mut self.masses[1 << self.depth..][..self.vocab_size];
-        self.found = match row {
-            Row::F32(logits) => weigh(logits, weights),
-            Row::F16(logits) => {
-                self.widened.resize(logits.len(), 0.0);
-                logits.convert_to_f32_slice(&mut self.widened);
-                weigh(&self.widened, weights)
-            }
-        }?;
+        match row {
+            Row::F32(logits) => self.row.copy_from_slice(logits),
+            Row::F16(logits) => logits.convert_to_f32_slice(&mut self.row),
+        }
+        self.summed = false;
+        self.inside = None;
+        let used = self.vocab_size.div_ceil(1 << self.span_bits);
+        let spans = &mut self.above[1 << (self.depth - self.span_bits)..][..used];
+        self.found = weigh(&self.row, 1 << self.span_bits, spans)?;
         Ok(())
     }
 
@@ -127,38 +141,56 @@ impl Tree {
         -self.found.others.ln()
     }
 
-    /// The masses of all nodes, where `leaves` says which ids have any.
-    pub fn tree_masses(&mut self, leaves: Leaves) -> Masses<'_> {
-        if self.built != Some(leaves) {
-            let leaf = (1 << self.depth) + self.found.leader;
-            self.masses[leaf] = match leaves {
-                Leaves::All => 1.0,
-                Leaves::Others => 0.0,
-            };
-            if self.built.is_none() {
-                self.sum_all();
-            } else {
-                self.sum_above(leaf);
-            }
-            self.built = Some(leaves);
+    /// The log-odds of bit 1 at the node of `prefix` before bit `level` (from 0) in the tree of `leaves`, or `None` where the right half
+    /// holds no id: the bit is 0 there and nothing is coded.
+    #[must_use]
+    pub fn log_odds(&mut self, leaves: Leaves, level: u32, prefix: u32) -> Option<f64> {
+        let height = self.depth - 1 - level;
+        let right = 2 * prefix as usize + 1;
+        if right << height >= self.vocab_size {
+            return None;
         }
-        Masses { tree: self }
+        let (masses, left) = match level.checked_sub(self.depth - self.span_bits) {
+            None => (self.sum_above(), (2 << level) + right - 1),
+            Some(deeper) => {
+                let span = prefix as usize >> deeper;
+                let within = right - 1 - (span << (deeper + 1));
+                (self.take_span(span), (2 << deeper) + within)
+            }
+        };
+        let (mut left, mut right_mass) = (masses[left], masses[left + 1]);
+        if leaves == Leaves::All {
+            let half = self.found.leader >> height;
+            left += f64::from(u8::from(half == right - 1));
+            right_mass += f64::from(u8::from(half == right));
+        }
+        Some(right_mass.max(LOWEST_MASS).ln() - left.max(LOWEST_MASS).ln())
     }
 
-    /// The log-prob of `id` in nats, `row` being the one that was taken in.
+    /// The decisions that lead to `id`, which is below `vocab_size` and has mass, in the tree of `leaves`.
+    pub fn path(&mut self, leaves: Leaves, id: u32) -> impl Iterator<Item = Decision> {
+        let depth = self.depth;
+        (0..depth).filter_map(move |level| {
+            let shift = depth - level;
+            let log_odds = self.log_odds(leaves, level, id >> shift)?;
+            Some(Decision {
+                bit: (id >> (shift - 1)) & 1 == 1,
+                log_odds,
+            })
+        })
+    }
+
+    /// The log-prob of `id` in nats.
     #[must_use]
-    pub fn log_prob(&self, row: Row<'_>, id: u32) -> f64 {
-        (row.logit(id as usize) - self.found.maximum) - self.log_total()
+    pub fn log_prob(&self, id: u32) -> f64 {
+        (f64::from(self.row[id as usize]) - self.found.maximum) - self.log_total()
     }
 
     /// The log-probs of all ids, as [`Tree::log_prob`] gives them, in place of what `log_probs` holds.
-    pub fn log_probs(&self, row: Row<'_>, log_probs: &mut Vec<f64>) {
+    pub fn log_probs(&self, log_probs: &mut Vec<f64>) {
         let (maximum, total) = (self.found.maximum, self.log_total());
         log_probs.clear();
-        match row {
-            Row::F32(logits) => log_probs.extend(logits.iter().map(|&logit| (f64::from(logit) - maximum) - total)),
-            Row::F16(logits) => log_probs.extend(logits.iter().map(|&logit| (f64::from(logit) - maximum) - total)),
-        }
+        log_probs.extend(self.row.iter().map(|&logit| (f64::from(logit) - maximum) - total));
     }
 
     /// The logarithm of the sum of all weights, the leader's being 1.
@@ -166,70 +198,37 @@ impl Tree {
         (1.0 + self.found.others).ln()
     }
 
-    /// From the leaves up, level by level; nodes without ids below V keep their 0.
-    fn sum_all(&mut self) {
-        for level in (0..self.depth).rev() {
-            let (upper, lower) = self.masses.split_at_mut(2 << level);
-            let used = self.vocab_size.div_ceil(1 << (self.depth - level));
-            let parents = &mut upper[1 << level..][..used];
-            for (parent, children) in parents.iter_mut().zip(lower.as_chunks::<2>().0) {
-                *parent = children[0] + children[1];
+    fn sum_above(&mut self) -> &[f64] {
+        if !self.summed {
+            sum_heap(&mut self.above);
+            self.summed = true;
+        }
+        &self.above
+    }
+
+    /// The nodes of a span that holds ids.
+    fn take_span(&mut self, span: usize) -> &[f64] {
+        if self.inside != Some(span) {
+            self.inside = Some(span);
+            let first = span << self.span_bits;
+            let ids = 1 << self.span_bits;
+            let logits = &self.row[first..self.vocab_size.min(first + ids)];
+            let leaves = &mut self.below[ids..];
+            leaves.fill(0.0);
+            write_weights(logits, self.found.maximum, leaves);
+            if self.found.leader >> self.span_bits == span {
+                leaves[self.found.leader - first] = 0.0;
             }
+            sum_heap(&mut self.below);
         }
-    }
-
-    /// The sums that have a part in `leaf`: the same as all of them would be now.
-    fn sum_above(&mut self, leaf: usize) {
-        let mut node = leaf / 2;
-        while node > 0 {
-            self.masses[node] = self.masses[2 * node] + self.masses[2 * node + 1];
-            node /= 2;
-        }
+        &self.below
     }
 }
 
-/// A row's tree with the masses of all its nodes.
-#[derive(Clone, Copy, Debug)]
-pub struct Masses<'t> {
-    tree: &'t Tree,
-}
-
-impl<'t> Masses<'t> {
-    /// `D`, the number of steps on the way to a leaf.
-    #[must_use]
-    pub const fn depth(self) -> u32 {
-        self.tree.depth
-    }
-
-    /// The log-odds of bit 1 at the node of `prefix` before bit `level` (from 0), or `None` where the right half holds no id: the
-    /// bit is 0 there and nothing is coded.
-    #[must_use]
-    pub fn log_odds(self, level: u32, prefix: u32) -> Option<f64> {
-        let Tree {
-            vocab_size,
-            depth,
-            masses,
-            ..
-        } = self.tree;
-        let first_right = (2 * prefix as usize + 1) << (depth - 1 - level);
-        if first_right >= *vocab_size {
-            return None;
-        }
-        let left = (2 << level) + 2 * prefix as usize;
-        Some(masses[left + 1].max(LOWEST_MASS).ln() - masses[left].max(LOWEST_MASS).ln())
-    }
-
-    /// The decisions that lead to `id`, which is below `vocab_size` and has mass.
-    pub fn path(self, id: u32) -> impl Iterator<Item = Decision> + 't {
-        let depth = self.depth();
-        (0..depth).filter_map(move |level| {
-            let shift = depth - level;
-            let log_odds = self.log_odds(level, id >> shift)?;
-            Some(Decision {
-                bit: (id >> (shift - 1)) & 1 == 1,
-                log_odds,
-            })
-        })
+/// From the leaves up.
+fn sum_heap(masses: &mut [f64]) {
+    for node in (1..masses.len() / 2).rev() {
+        masses[node] = masses[2 * node] + masses[2 * node + 1];
     }
 }
 

@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 use super::frames::Frames;
 use super::threads::{Trees, map_in_threads};
 use super::{Lanes, ModelIdentity, OnProgress, Progress, TokenDigest};
-use crate::codec::block::{LanePaths, WRITER_OFFSETS, candidate_costs, cheapest_parameters, encode_lane};
+use crate::codec::block::{WRITER_OFFSETS, candidate_costs, cheapest_parameters, encode_lane};
+use crate::codec::lane_paths::LanePaths;
 use crate::container::eps::Eps;
 use crate::container::layout::{CodedFrame, End, Preamble, StoredFrame};
 use crate::container::runs::{Split, split_runs};
@@ -255,7 +256,7 @@ where
                 tree.take_row(placed.row)?;
                 let mut path = LanePaths::default();
                 path.push(tree, id);
-                Ok((path, tree.log_prob(placed.row, id)))
+                Ok((path, tree.log_prob(id)))
             })?;
             for (placed, (path, log_prob)) in rows.iter().zip(&found) {
                 lanes[placed.lane].append(path);

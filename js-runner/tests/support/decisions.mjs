@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 /**
  * The log-prob that the decisions of a lane's only token give it in a tree.
  *
- * @param {import('../../src/core/codec/block/lane-paths.mjs').LanePaths} lane
+ * @param {import('../../src/core/codec/lane-paths.mjs').LanePaths} lane
  * @param {Float64Array} odds
  */
 export function sumOfDecisions(lane, odds) {

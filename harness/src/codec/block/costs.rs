@@ -3,9 +3,9 @@
 
 use std::sync::LazyLock;
 
-use super::LanePaths;
 use crate::codec::arithmetic_coder::{AdaptiveBit, PROBABILITY_ONE};
 use crate::codec::grid::{Grid, TABLE_ENTRIES, bit_costs, cell_of_scaled, position, probability_table};
+use crate::codec::lane_paths::LanePaths;
 use crate::codec::tree::Decision;
 
 /// Stands for what is not safe under an offset. No block of safe decisions costs as much (4096 tokens of 21 decisions of

@@ -3,7 +3,7 @@
 use super::Parameters;
 use crate::codec::arithmetic_coder::{AdaptiveBit, BitDecoder, PROBABILITY_ONE};
 use crate::codec::grid::Grid;
-use crate::codec::tree::{Leaves, Masses, Tree};
+use crate::codec::tree::{Leaves, Tree};
 use crate::{Error, ErrorCode, Result};
 
 /// Finds the tokens of a lane, one per row.
@@ -48,12 +48,12 @@ impl LaneDecoder {
         }
         let leader = tree.leader();
         if !self.grid.leads(leader.lead, self.offset) {
-            return self.decode_path(tree.tree_masses(Leaves::All));
+            return self.decode_path(tree, Leaves::All);
         }
         if self.decode_decision(tree.leader_log_odds())? {
             return Ok(leader.id);
         }
-        let id = self.decode_path(tree.tree_masses(Leaves::Others))?;
+        let id = self.decode_path(tree, Leaves::Others)?;
         if id == leader.id {
             return Err(Error::new(
                 ErrorCode::Divergence,
@@ -81,10 +81,10 @@ impl LaneDecoder {
     }
 
     /// Follows decisions from the root to a leaf; they lead to none that is not below the vocabulary size.
-    fn decode_path(&mut self, masses: Masses<'_>) -> Result<u32> {
+    fn decode_path(&mut self, tree: &mut Tree, leaves: Leaves) -> Result<u32> {
         let mut id = 0;
-        for level in 0..masses.depth() {
-            let bit = match masses.log_odds(level, id) {
+        for level in 0..tree.depth() {
+            let bit = match tree.log_odds(leaves, level, id) {
                 Some(log_odds) => self.decode_decision(log_odds)?,
                 None => false,
             };

@@ -1,9 +1,10 @@
 //! Owns the writer's side of a lane: the choice of N and B for a frame, and the stream of a lane.
 
 use super::costs::{BlockChooser, GridCosts, TokenSpans};
-use super::{LanePaths, Parameters, Token, candidates};
+use super::{Parameters, candidates};
 use crate::codec::arithmetic_coder::{BitEncoder, PROBABILITY_ONE};
 use crate::codec::grid::Grid;
+use crate::codec::lane_paths::{LanePaths, Token};
 use crate::codec::tree::{Decision, tree_depth};
 
 /// The N and B with which a frame's `lanes` cost least, for an `eps` in nats, `offsets` offsets and `vocab_size` ids. The compressor calls

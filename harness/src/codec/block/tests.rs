@@ -4,8 +4,9 @@ use super::*;
 use crate::ErrorCode;
 use crate::codec::arithmetic_coder::{AdaptiveBit, BitEncoder, PROBABILITY_ONE};
 use crate::codec::grid::{Grid, bit_cost, offset_numerator};
+use crate::codec::lane_paths::LanePaths;
 use crate::codec::testing::{draw_led_row, draw_likely_token};
-use crate::codec::tree::{Leader, tree_depth};
+use crate::codec::tree::{Decision, Leader, Leaves, Tree, tree_depth};
 use crate::golden::synthetic::Lcg;
 use crate::model::source::Row;
 
@@ -32,8 +33,8 @@ impl StatedToken {
             id,
             leader: tree.leader(),
             leader_log_odds: tree.leader_log_odds(),
-            without_leader: tree.tree_masses(Leaves::Others).path(id).collect(),
-            plain: tree.tree_masses(Leaves::All).path(id).collect(),
+            without_leader: tree.path(Leaves::Others, id).collect(),
+            plain: tree.path(Leaves::All, id).collect(),
         }
     }
 
@@ -250,7 +251,7 @@ fn a_leader_that_was_ruled_out_is_damage() {
             let mut tree = tree.clone();
             encoder.encode(!ruled_out, p_of(tree.leader_log_odds()));
             if ruled_out {
-                for Decision { bit, log_odds } in tree.tree_masses(Leaves::Others).path(id) {
+                for Decision { bit, log_odds } in tree.path(Leaves::Others, id) {
                     encoder.encode(bit, p_of(log_odds));
                 }
             }

@@ -1,5 +1,5 @@
-//! Owns the weights of a row (FORMAT.md section 5): the passes over all logits that every row costs, whether or not a tree is built on
-//! them. They are written so that they vectorise.
+//! Owns the weights of a row (FORMAT.md section 5): the two passes over all logits that every row costs, whether or not a tree is asked
+//! for. They are written so that they vectorise.
 
 use multiversion::multiversion;
 
@@ -16,7 +16,7 @@ const WIDTH: usize = 8;
 pub struct Found {
     /// The largest logit.
     pub maximum: f64,
-    /// The smallest id whose logit is the maximum; its weight is 1.
+    /// The smallest id whose logit is the maximum; its weight would be 1.
     pub leader: usize,
     /// The maximum minus the largest logit of the other ids.
     pub lead: f64,
@@ -24,34 +24,64 @@ pub struct Found {
     pub others: f64,
 }
 
-/// Writes the weights of a row's `logits`, at least 2, over `weights`, of the same length.
+/// Writes the mass of each span of a row's `logits`, at least 2, over `masses`: the sum of the weights of the next `span` ids, the
+/// leader's being 0.
 ///
 /// # Errors
 /// `model` when a logit is NaN or infinite.
-pub fn weigh(logits: &[f32], weights: &mut [f64]) -> Result<Found> {
-    weigh_finite(logits, weights).ok_or_else(|| not_finite(logits))
+pub fn weigh(logits: &[f32], span: usize, masses: &mut [f64]) -> Result<Found> {
+    weigh_finite(logits, span, masses).ok_or_else(|| not_finite(logits))
 }
 
 /// [`weigh`], or `None` where a logit is NaN or infinite. Compiled for several kinds of processors, the best of which is taken when it
 /// runs: wider registers hold more values, and each value is the same bits.
 #[multiversion(targets = "simd")]
-fn weigh_finite(logits: &[f32], weights: &mut [f64]) -> Option<Found> {
+fn weigh_finite(logits: &[f32], span: usize, masses: &mut [f64]) -> Option<Found> {
     let (maximum, second) = two_largest(logits)?;
     let leader = logits.iter().position(|&logit| logit == maximum).unwrap_or(0);
     let (maximum, second) = (f64::from(maximum), f64::from(second));
-    for (weight, &logit) in weights.iter_mut().zip(logits) {
-        *weight = exp((f64::from(logit) - maximum).max(LOWEST_EXPONENT));
+    for (mass, logits) in masses.iter_mut().zip(logits.chunks(span)) {
+        *mass = mass_of(logits, maximum);
     }
     // Summed without the leader: the others may be too small to be seen beside it.
-    weights[leader] = 0.0;
-    let others = sum(weights);
-    weights[leader] = 1.0;
+    let (before, after) = logits.split_at(leader);
+    let (before, after) = (&before[leader - leader % span..], &after[1..]);
+    let after = &after[..after.len().min(span - 1 - leader % span)];
+    masses[leader / span] = mass_of(before, maximum) + mass_of(after, maximum);
     Some(Found {
         maximum,
         leader,
         lead: maximum - second,
-        others,
+        others: sum(masses),
     })
+}
+
+/// Writes the weights of `logits` over `weights`.
+pub fn write_weights(logits: &[f32], maximum: f64, weights: &mut [f64]) {
+    for (weight, &logit) in weights.iter_mut().zip(logits) {
+        *weight = weight_of(logit, maximum);
+    }
+}
+
+/// The sum of the weights of `logits`.
+#[inline(always)]
+fn mass_of(logits: &[f32], maximum: f64) -> f64 {
+    let mut sums = [0.0; WIDTH];
+    let (chunks, rest) = logits.as_chunks::<WIDTH>();
+    for chunk in chunks {
+        for lane in 0..WIDTH {
+            sums[lane] += weight_of(chunk[lane], maximum);
+        }
+    }
+    for (sum, &logit) in sums.iter_mut().zip(rest) {
+        *sum += weight_of(logit, maximum);
+    }
+    sums.iter().sum()
+}
+
+#[inline(always)]
+fn weight_of(logit: f32, maximum: f64) -> f64 {
+    exp((f64::from(logit) - maximum).max(LOWEST_EXPONENT))
 }
 
 /// e to the power of `x`, which is from -600 to 0, within 5e-16 of its value, and exactly 1 for 0.
@@ -171,22 +201,33 @@ mod tests {
         assert!(worst < 5e-16, "{worst:e}");
     }
 
-    /// A value out of place in one lane of the passes, in the rest, or in a row without a whole chunk.
+    const SPAN: usize = 16;
+
+    fn weigh_by_spans(row: &[f32]) -> Result<(Found, Vec<f64>)> {
+        let mut masses = vec![0.0; row.len().div_ceil(SPAN)];
+        let found = weigh(row, SPAN, &mut masses)?;
+        Ok((found, masses))
+    }
+
+    /// A value out of place in one lane of the passes, in the rest, or in a row without a whole chunk, and in each place of a span.
     #[test]
     fn every_place_counts() {
-        for length in 2..40 {
+        for length in 2..70 {
             for place in 0..length {
                 let mut row = vec![-1.0; length];
                 row[place] = 2.0;
-                let mut weights = vec![0.0; length];
-                let found = weigh(&row, &mut weights).unwrap();
+                let (found, masses) = weigh_by_spans(&row).unwrap();
                 assert_eq!((found.maximum, found.leader, found.lead), (2.0, place, 3.0));
                 assert!((found.others - (length as f64 - 1.0) * (-3f64).exp()).abs() < 1e-12);
+                for (number, mass) in masses.iter().enumerate() {
+                    let ids = SPAN.min(length - number * SPAN) - usize::from(place / SPAN == number);
+                    assert!((mass - ids as f64 * (-3f64).exp()).abs() < 1e-13);
+                }
                 row[(place + 1) % length] = 1.5;
-                assert_eq!(weigh(&row, &mut weights).unwrap().lead, 0.5);
+                assert_eq!(weigh_by_spans(&row).unwrap().0.lead, 0.5);
                 for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
                     row[place] = bad;
-                    assert_eq!(weigh(&row, &mut weights).unwrap_err().code, ErrorCode::Model);
+                    assert_eq!(weigh_by_spans(&row).unwrap_err().code, ErrorCode::Model);
                 }
             }
         }
@@ -198,20 +239,27 @@ mod tests {
         for length in [2, 7, 8, 9, 1000, 49_152] {
             let mut row: Vec<f32> = (0..length).map(|i| ((i * 7919) % 1009) as f32 * -0.37 + 11.0).collect();
             row[length - 1] = -700.0;
-            let mut weights = vec![0.0; length];
-            let found = weigh(&row, &mut weights).unwrap();
+            let (found, masses) = weigh_by_spans(&row).unwrap();
             let mut sorted = row.clone();
             sorted.sort_by(|a, b| b.total_cmp(a));
             let [maximum, second] = [sorted[0], sorted[1]].map(f64::from);
             assert_eq!((found.maximum, found.lead), (maximum, maximum - second));
             assert_eq!(found.leader, row.iter().position(|&logit| logit == sorted[0]).unwrap());
-            let mut expected: Vec<f64> = row
-                .iter()
-                .map(|&logit| exp((f64::from(logit) - maximum).max(LOWEST_EXPONENT)))
-                .collect();
-            assert_eq!(weights, expected);
-            expected[found.leader] = 0.0;
-            assert_eq!(found.others.to_bits(), sum(&expected).to_bits());
+            let mut weights = vec![0.0; length];
+            write_weights(&row, maximum, &mut weights);
+            for (&weight, &logit) in weights.iter().zip(&row) {
+                assert_eq!(weight, exp((f64::from(logit) - maximum).max(LOWEST_EXPONENT)));
+            }
+            for (number, (mass, weights)) in masses.iter().zip(weights.chunks(SPAN)).enumerate() {
+                let leader = found.leader % SPAN;
+                let expected = if found.leader / SPAN == number {
+                    sum(&weights[..leader]) + sum(&weights[leader + 1..])
+                } else {
+                    sum(weights)
+                };
+                assert_eq!(mass.to_bits(), expected.to_bits());
+            }
+            assert_eq!(found.others.to_bits(), sum(&masses).to_bits());
         }
     }
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use super::hex;
 use crate::Result;
-use crate::codec::block::{LanePaths, Parameters, candidates, choose_parameters, encode_lane};
+use crate::codec::block::{Parameters, candidates, choose_parameters, encode_lane};
+use crate::codec::lane_paths::LanePaths;
 use crate::codec::tree::Tree;
 use crate::golden::synthetic::Lcg;
 use crate::model::source::Row;

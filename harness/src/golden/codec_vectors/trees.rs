@@ -153,13 +153,15 @@ pub fn trees() -> Result<Vec<Value>> {
 }
 
 fn tree_vector(stated: &StatedRow, tree: &mut Tree, leaves: Leaves, id: u32) -> Value {
-    let log_prob = tree.log_prob(stated.row(), id);
-    let masses = tree.tree_masses(leaves);
-    let bits: String = masses
-        .path(id)
+    let log_prob = tree.log_prob(id);
+    let bits: String = tree
+        .path(leaves, id)
         .map(|decision| if decision.bit { '1' } else { '0' })
         .collect();
-    let log_odds: Vec<String> = masses.path(id).map(|decision| f64_bits(decision.log_odds)).collect();
+    let log_odds: Vec<String> = tree
+        .path(leaves, id)
+        .map(|decision| f64_bits(decision.log_odds))
+        .collect();
     let mut vector = stated.vector.clone();
     vector["leader_left_out"] = json!(leaves == Leaves::Others);
     vector["id"] = json!(id);

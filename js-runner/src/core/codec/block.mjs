@@ -9,4 +9,3 @@
 export { candidates } from './block/candidates.mjs';
 export { LaneDecoder } from './block/decode.mjs';
 export { chooseParameters, encodeLane } from './block/encode.mjs';
-export { emptyLanePaths, path } from './block/lane-paths.mjs';

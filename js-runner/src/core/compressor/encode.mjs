@@ -7,8 +7,9 @@
  * @module
  */
 
-import { chooseParameters, emptyLanePaths, encodeLane, path } from '../codec/block.mjs';
+import { chooseParameters, encodeLane } from '../codec/block.mjs';
 import { Grid, guardOf } from '../codec/grid.mjs';
+import { emptyLanePaths, path } from '../codec/lane-paths.mjs';
 import { Tree } from '../codec/tree.mjs';
 import { crc32 } from '../container/crc32.mjs';
 import { epsValue } from '../container/eps.mjs';
@@ -21,7 +22,7 @@ import { cutFrames } from './frames.mjs';
 import { lanesOf } from './lanes.mjs';
 import { noProgress, Sums, shifted } from './progress.mjs';
 
-/** @typedef {import('../codec/block/lane-paths.mjs').LanePaths} LanePaths */
+/** @typedef {import('../codec/lane-paths.mjs').LanePaths} LanePaths */
 /** @typedef {import('../container/eps.mjs').Eps} Eps */
 /** @typedef {import('../container/layout.mjs').Preamble} Preamble */
 /** @typedef {import('../model/context.mjs').ContextPolicy} ContextPolicy */

@@ -2,8 +2,9 @@
 //! writer's leaders for such and finds the writer's cells.
 
 use super::*;
-use crate::codec::block::{LanePaths, choose_parameters, encode_lane};
+use crate::codec::block::{choose_parameters, encode_lane};
 use crate::codec::grid::{offset_numerator, position};
+use crate::codec::lane_paths::LanePaths;
 use crate::codec::testing::{draw_led_row, draw_likely_token};
 use crate::golden::synthetic::Lcg;
 use crate::model::source::Row;
@@ -62,10 +63,9 @@ fn derive(tree: &mut Tree, id: u32, grid: Grid, k: u32, targets: &mut Vec<Target
         Leaves::All
     };
     if !leads || id != leader.id {
-        let masses = tree.tree_masses(leaves);
-        for level in 0..masses.depth() {
-            let shift = masses.depth() - level;
-            let Some(v) = masses.log_odds(level, id >> shift) else {
+        for level in 0..tree.depth() {
+            let shift = tree.depth() - level;
+            let Some(v) = tree.log_odds(leaves, level, id >> shift) else {
                 continue;
             };
             let (distance, rise) = nearest_boundary(v, grid, k);
@@ -101,8 +101,8 @@ fn nearest_boundary(v: f64, grid: Grid, k: u32) -> (f64, bool) {
 /// The largest difference of a log-prob of two rows.
 fn distance(here: &[f32], there: &[f32]) -> f64 {
     let (mut a, mut b) = (Vec::new(), Vec::new());
-    seen(here).log_probs(Row::F32(here), &mut a);
-    seen(there).log_probs(Row::F32(there), &mut b);
+    seen(here).log_probs(&mut a);
+    seen(there).log_probs(&mut b);
     a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
 }
 

@@ -10,7 +10,7 @@ import { bitCost, position } from '../grid.mjs';
 import { OffsetIndex, RAW_PROBABILITY } from './offset-index.mjs';
 
 /** @typedef {import('../grid.mjs').Grid} Grid */
-/** @typedef {import('./lane-paths.mjs').LanePaths} LanePaths */
+/** @typedef {import('../lane-paths.mjs').LanePaths} LanePaths */
 
 /**
  * Adds the cost of one decision under every offset to `sums` from `at` on; infinite where it is unsafe.

@@ -11,7 +11,7 @@ import { blockCosts, chooseOffsets, mergePairs, rawBlockCost } from './costs.mjs
 import { OffsetIndex, RAW_PROBABILITY } from './offset-index.mjs';
 
 /** @typedef {import('./candidates.mjs').Parameters} Parameters */
-/** @typedef {import('./lane-paths.mjs').LanePaths} LanePaths */
+/** @typedef {import('../lane-paths.mjs').LanePaths} LanePaths */
 
 /**
  * N and B for a frame of these lanes: the first of the cheapest candidates.

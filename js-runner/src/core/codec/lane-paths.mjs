@@ -6,8 +6,8 @@
  * @module
  */
 
-/** @typedef {import('../tree.mjs').Row} Row */
-/** @typedef {import('../tree.mjs').Tree} Tree */
+/** @typedef {import('./tree.mjs').Row} Row */
+/** @typedef {import('./tree.mjs').Tree} Tree */
 
 /**
  * The decisions of `n` known tokens. Trees are `[n, D]`, and stand only where a writer can need them (see `path`). Where `coded` is 0
@@ -60,7 +60,7 @@ export function emptyLanePaths(tokens, depth, guard) {
  * @param {number} token
  * @param {Tree} tree for V ids
  * @returns {number} the token's log-prob
- * @throws {import('../../errors.mjs').ModelError} a logit is not finite
+ * @throws {import('../errors.mjs').ModelError} a logit is not finite
  */
 export function path(row, id, out, token, tree) {
   tree.takeRow(row);

@@ -20,6 +20,8 @@ import { openWasmSession, runtime } from '../src/web/session.mjs';
 /** @typedef {import('../src/core/model/load.mjs').Engine<import('../src/web/engine.mjs').OpenSession>} Engine */
 
 const STDOUT = 1;
+// What a library prints must not come between the replies, which are written to the descriptor.
+process.stdout.write = process.stderr.write.bind(process.stderr);
 
 // transformers.js names a place in the network for the build's files, which lie in its package.
 delete runtime.env.wasm.wasmPaths;

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { measureMainThread, observeLongTasks } from './support/main-thread.mjs';
 import { TINY, temporaryFolder } from './support/model-folder.mjs';
 import { ARTEFACTS, Browser, ending, ready, startServer, withoutPage } from './support/page.mjs';
@@ -40,7 +41,9 @@ suite('the main thread', { skip: withoutPage }, () => {
       while (tokens < ENOUGH_TOKENS && (await cancel.isVisible())) {
         const figures = await page.locator('#figures').innerText();
         tokens = Number(/([\d,]+) tokens,/.exec(figures)?.[1].replaceAll(',', '') ?? tokens);
+        await setTimeout(20);
       }
+      assert.ok(tokens > 0, 'no figures were shown');
       if (tokens >= ENOUGH_TOKENS) await cancel.click();
       else assert.equal(await ending(page), 'result');
       await page.locator('#work').waitFor({ state: 'hidden' });

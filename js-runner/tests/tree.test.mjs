@@ -32,9 +32,20 @@ suite('log-odds are those of the stated formula at every node', () => {
   for (const vocabSize of [2, 3, 5, 63, 64, 65, 100, 127, 128, 129, 257, 1000]) {
     test(`of ${vocabSize} ids`, () => {
       const tree = new Tree(vocabSize);
-      for (let seed = 0; seed < 4; seed++) {
-        const row = new Lcg(seed).drawRow(vocabSize, [4, 16, 700, 16][seed]);
-        if (seed === 3) row.fill(2.5, vocabSize >> 1);
+      /** @type {[number, (row: Float32Array) => unknown][]} */
+      const edited = [
+        [4, () => {}],
+        [16, () => {}],
+        [700, () => {}],
+        [2, (row) => row.fill(2.5, vocabSize >> 1)],
+      ];
+      // Leaders at the edges of the vocabulary and of spans.
+      for (const place of [0, 63, 64, 127, 128, vocabSize - 1].filter((each) => each < vocabSize)) {
+        edited.push([4, (row) => row.fill(9, place, place + 1)]);
+      }
+      for (const [seed, [spread, edit]] of edited.entries()) {
+        const row = new Lcg(seed).drawRow(vocabSize, spread);
+        edit(row);
         tree.takeRow(row);
         const id = row.indexOf(Math.max(...row));
         assert.equal(tree.leaderId, id);
@@ -93,6 +104,12 @@ function massOf(row, start, end, leftOut) {
 function assertNear(found, expected) {
   assert.ok(Math.abs(found - expected) < 1e-11, `${found}, not ${expected}`);
 }
+
+test('a row of another length is refused', () => {
+  for (const length of [0, 9, 11]) {
+    assert.throws(() => new Tree(10).takeRow(new Float32Array(length)), ModelError);
+  }
+});
 
 test('log-odds of a path add up to the log-prob', () => {
   fc.assert(

@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { runtime } from '../src/web/session.mjs';
 import { hashesOf, TINY, temporaryFolder, withoutTiny } from './support/model-folder.mjs';
 import { startRunner } from './support/runner.mjs';
 
@@ -34,6 +35,8 @@ test('writes the bytes that onnxruntime-node does, and times itself', { skip: wi
     assert.ok(loaded, JSON.stringify(error));
     assert.equal(hello.name, program ? 'node-wasm' : 'node');
     assert.equal(loaded.fingerprint.runtime, program ? 'onnxruntime-web' : 'onnxruntime');
+    // The engine's own word.
+    assert.equal(loaded.fingerprint.runtime_version === runtime.env.versions.web, Boolean(program));
     assert.equal(loaded.fingerprint.arch === 'wasm', Boolean(program));
     const output = join(folder, hello.name);
     const how = { input_file: input, eps: '0', ...POLICY, lanes: 3 };

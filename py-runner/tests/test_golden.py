@@ -100,9 +100,9 @@ def test_leaders() -> None:
         row = row_of(vector)
         found = RowTrees(*row.shape)
         found.take(row)
-        assert found.ids[0] == vector["leader"]
+        assert found.leaders[0] == vector["leader"]
         assert found.leads[0] == golden.f64(vector["lead"])
-        check_close(found.log_odds[0], vector["leader_log_odds"], 1e-12)
+        check_close(found.leader_log_odds[0], vector["leader_log_odds"], 1e-12)
 
 
 def test_leads() -> None:

@@ -7,6 +7,8 @@
  * @module
  */
 
+import assert from 'node:assert/strict';
+
 /** @typedef {import('playwright-core').Page} Page */
 
 /**
@@ -43,20 +45,24 @@ export async function measureMainThread(page, work) {
   /** @type {any[]} */
   const events = [];
   const session = await page.context().newCDPSession(page);
-  session.on('Tracing.dataCollected', ({ value }) => events.push(...value));
+  session.on('Tracing.dataCollected', ({ value }) => {
+    for (const event of value) if (event.name === TASK || event.name === 'thread_name') events.push(event);
+  });
   await page.evaluate(() => Reflect.get(globalThis, 'longTasks').splice(0));
   const traceConfig = { includedCategories: [CATEGORY, '__metadata'] };
   await session.send('Tracing.start', { transferMode: 'ReportEvents', traceConfig });
   await work();
   const longTasks = await page.evaluate(() => Reflect.get(globalThis, 'longTasks'));
+  /** @type {Promise<{ dataLossOccurred: boolean }>} */
   const complete = new Promise((resolve) => session.once('Tracing.tracingComplete', resolve));
   await session.send('Tracing.end');
-  await complete;
+  assert.equal((await complete).dataLossOccurred, false, 'the trace has not all tasks');
   await session.detach();
   const threadOf = (/** @type {any} */ { pid, tid }) => `${pid} ${tid}`;
   const names = events.filter(({ name, args }) => name === 'thread_name' && args.name === 'CrRendererMain');
   const mains = new Set(names.map(threadOf));
   const tasks = events.filter((event) => event.name === TASK && event.ph === 'X' && mains.has(threadOf(event)));
-  const longestOf = (/** @type {string} */ field) => Math.max(0, ...tasks.map((task) => task[field] / 1000));
+  const longestOf = (/** @type {string} */ field) =>
+    tasks.reduce((most, task) => Math.max(most, task[field] / 1000), 0);
   return { tasks: tasks.length, longest: longestOf('dur'), longestOnProcessor: longestOf('tdur'), longTasks };
 }

@@ -108,7 +108,7 @@ def test_an_id_that_was_said_not_to_be_is_an_error() -> None:
     trees.take(np.array([[0.0, 0.0, 0.0, 5.0]]))
     encoder = BitEncoder()
     encoder.encode(0, 32768)  # offset 0
-    encoder.encode(0, grid.probabilities(0)[grid.scalar_cell(float(trees.log_odds[0]), 0) + 1])
+    encoder.encode(0, grid.probabilities(0)[grid.scalar_cell(float(trees.leader_log_odds[0]), 0) + 1])
     for v in trees.path_log_odds(np.array([0]), np.array([3]), with_leader=False)[0].tolist():
         encoder.encode(1, grid.probabilities(0)[grid.scalar_cell(v, 0) + 1])
     decoder = LaneDecoder(encoder.finish(), grid, 4)

@@ -54,7 +54,7 @@ def trees_of(rows: np.ndarray) -> RowTrees:
 
 def test_the_leader_is_the_first_of_equals() -> None:
     found = trees_of(np.array([[1.0, 3.0, 3.0], [3.0, 1.0, 2.5]]))
-    assert found.ids.tolist() == [1, 0]
+    assert found.leaders.tolist() == [1, 0]
     assert found.leads.tolist() == [0.0, 0.5]
 
 
@@ -131,7 +131,7 @@ def test_room_that_was_used_before_changes_nothing(before: list[tuple[np.ndarray
     trees.take(row[np.newaxis])
     fresh = trees_of(row[np.newaxis])
     assert len(trees) == 1
-    assert (trees.ids[0], trees.leads[0], trees.others[0]) == (fresh.ids[0], fresh.leads[0], fresh.others[0])
+    assert (trees.leaders[0], trees.leads[0], trees.others[0]) == (fresh.leaders[0], fresh.leads[0], fresh.others[0])
     ids = np.arange(len(row))
     for with_leader in (True, False):
         found, expected = (each.path_log_odds(0 * ids, ids, with_leader=with_leader) for each in (trees, fresh))

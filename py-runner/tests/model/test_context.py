@@ -96,21 +96,23 @@ def test_every_plan_feeds_each_lane_the_same_inputs(
 class Poisoned(SyntheticSource):
     """A source whose row 5 has one value that is no number."""
 
-    def __init__(self, value: float) -> None:
+    def __init__(self, value: float, kind: type) -> None:
         super().__init__(V)
         self._value = value
+        self._kind = kind
 
     def _step(self, ids: np.ndarray) -> np.ndarray:
-        logits = super()._step(ids)
+        logits: np.ndarray = super()._step(ids).astype(self._kind)
         if self._rows == 6:
             logits[-1, 17] = self._value
         return logits
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_rows_that_are_not_finite_are_an_error(value: float) -> None:
+def test_rows_that_are_not_finite_are_an_error(value: float, kind: type) -> None:
     with pytest.raises(ModelError, match="token 17 in row 5 of lane 1"):
-        list(rows_of_known_tokens(Poisoned(value), ContextPolicy(0, 9, 2), Plan(2, 1), np.zeros(20, np.int64)))
+        list(rows_of_known_tokens(Poisoned(value, kind), ContextPolicy(0, 9, 2), Plan(2, 1), np.zeros(20, np.int64)))
 
 
 @pytest.mark.parametrize("policy", [(0, 1, 0), (0, (1 << 20) + 1, 0), (0, 8, 8), (50, 8, 2), (-1, 8, 2), (0, 8, -1)])

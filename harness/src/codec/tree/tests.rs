@@ -10,6 +10,19 @@ fn tree(row: Row<'_>) -> Tree {
     tree
 }
 
+/// Rows whose leaders stand at the edges of the vocabulary and of spans.
+fn rows_with_leaders_at_edges(vocab_size: usize) -> impl Iterator<Item = Vec<f32>> {
+    let places = [0, 63, 64, 127, 128, vocab_size - 1];
+    places
+        .into_iter()
+        .filter(move |&place| place < vocab_size)
+        .map(move |place| {
+            let mut row = Lcg::new(place as u32).draw_row(vocab_size, 4.0);
+            row[place] = 9.0;
+            row
+        })
+}
+
 /// The log-odds at every node that is above an id.
 fn all_log_odds(tree: &mut Tree, leaves: Leaves) -> Vec<Option<f64>> {
     let mut found = Vec::new();
@@ -98,6 +111,10 @@ fn decisions_are_those_of_the_stated_formula() {
         for spread in [1.0, 16.0, 1024.0] {
             check(&Lcg::new(vocab_size as u32).draw_row(vocab_size, spread));
         }
+        for row in rows_with_leaders_at_edges(vocab_size) {
+            check(&row);
+            check_leader(&row);
+        }
     }
 }
 
@@ -128,16 +145,16 @@ fn a_tree_forgets_the_row_before() {
     let row = Lcg::new(2).draw_row(100, 4.0);
     for leaves in [Leaves::All, Leaves::Others] {
         let fresh = all_log_odds(&mut tree(Row::F32(&row)), leaves);
-        for before in [Leaves::All, Leaves::Others] {
-            let mut reused = tree(Row::F32(&Lcg::new(1).draw_row(100, 600.0)));
-            all_log_odds(&mut reused, before);
-            reused.take_row(Row::F32(&row)).unwrap();
-            assert_eq!(all_log_odds(&mut reused, leaves), fresh);
-        }
+        let mut reused = tree(Row::F32(&Lcg::new(1).draw_row(100, 600.0)));
+        // The last node that was asked for lies in the span that is asked for first.
+        all_log_odds(&mut reused, leaves);
+        let _ = reused.log_odds(leaves, 6, 0);
+        reused.take_row(Row::F32(&row)).unwrap();
+        assert_eq!(all_log_odds(&mut reused, leaves), fresh);
     }
 }
 
-/// The leader is put in and left out without summing anew; nothing of it may stay, nor be lost.
+/// One tree speaks of both; what was asked of one changes nothing of the other.
 #[test]
 fn a_leader_leaves_no_trace_in_the_tree_without_it() {
     for (seed, vocab_size, spread) in [(1, 2, 4.0), (2, 3, 4.0), (3, 100, 8.0), (4, 257, 512.0)] {
@@ -209,28 +226,31 @@ fn log_odds_without_the_leader() {
         (64, 8.0),
         (65, 8.0),
         (128, 8.0),
+        (129, 8.0),
         (257, 600.0),
     ] {
-        let row = Lcg::new(9).draw_row(vocab_size, spread);
-        let mut tree = tree(Row::F32(&row));
-        let leader = tree.leader().id as usize;
-        let weight = |id: usize| {
-            let weight = (f64::from(row[id]) - f64::from(row[leader])).max(-600.0).exp();
-            if id == leader { 0.0 } else { weight }
-        };
-        let depth = tree.depth();
-        for id in (0..vocab_size as u32).filter(|&id| id as usize != leader) {
-            for level in 0..depth {
-                let width = 1usize << (depth - 1 - level);
-                let prefix = id >> (depth - level);
-                let start = 2 * prefix as usize * width;
-                let mass = |from: usize| -> f64 { (from..(from + width).min(vocab_size)).map(weight).sum() };
-                let expected = (start + width < vocab_size)
-                    .then(|| mass(start + width).max(2f64.powi(-1000)).ln() - mass(start).max(2f64.powi(-1000)).ln());
-                match (tree.log_odds(Leaves::Others, level, prefix), expected) {
-                    (None, None) => {}
-                    (Some(found), Some(expected)) => assert!((found - expected).abs() < 1e-9, "{found} {expected}"),
-                    other => panic!("{other:?}"),
+        for row in rows_with_leaders_at_edges(vocab_size).chain([Lcg::new(9).draw_row(vocab_size, spread)]) {
+            let mut tree = tree(Row::F32(&row));
+            let leader = tree.leader().id as usize;
+            let weight = |id: usize| {
+                let weight = (f64::from(row[id]) - f64::from(row[leader])).max(-600.0).exp();
+                if id == leader { 0.0 } else { weight }
+            };
+            let depth = tree.depth();
+            for id in (0..vocab_size as u32).filter(|&id| id as usize != leader) {
+                for level in 0..depth {
+                    let width = 1usize << (depth - 1 - level);
+                    let prefix = id >> (depth - level);
+                    let start = 2 * prefix as usize * width;
+                    let mass = |from: usize| -> f64 { (from..(from + width).min(vocab_size)).map(weight).sum() };
+                    let expected = (start + width < vocab_size).then(|| {
+                        mass(start + width).max(2f64.powi(-1000)).ln() - mass(start).max(2f64.powi(-1000)).ln()
+                    });
+                    match (tree.log_odds(Leaves::Others, level, prefix), expected) {
+                        (None, None) => {}
+                        (Some(found), Some(expected)) => assert!((found - expected).abs() < 1e-9, "{found} {expected}"),
+                        other => panic!("{other:?}"),
+                    }
                 }
             }
         }

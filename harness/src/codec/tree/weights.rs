@@ -1,4 +1,4 @@
-//! Owns the weights of a row (FORMAT.md section 5): the two passes over all logits that every row costs, whether or not a tree is asked
+//! Owns the weights of a row (FORMAT.md section 5): the passes over all logits that every row costs, whether or not a tree is asked
 //! for. They are written so that they vectorise.
 
 use multiversion::multiversion;
@@ -11,12 +11,12 @@ const LOWEST_EXPONENT: f64 = -600.0;
 /// How many values are treated side by side.
 const WIDTH: usize = 8;
 
-/// What the passes over a row find besides the weights.
+/// What the passes over a row find besides the masses of spans.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Found {
     /// The largest logit.
     pub maximum: f64,
-    /// The smallest id whose logit is the maximum; its weight would be 1.
+    /// The smallest id whose logit is the maximum; its weight of 1 is in no mass.
     pub leader: usize,
     /// The maximum minus the largest logit of the other ids.
     pub lead: f64,

@@ -1,7 +1,8 @@
 /**
  * The tree of decisions (FORMAT.md section 5): rows of logits to log-odds and log-probs.
  *
- * Owns the masses of a row's tree; the passes over a row are those of `tree/weights`. Everything computed is binary64, in nats.
+ * Owns the masses of a row's tree, whose passes over the row are those of `tree/weights`; and the log-probs that the project states, which
+ * take the engine's own exponential. Everything computed is binary64, in nats.
  *
  * No token asks for more than one way from the root to a leaf. So the tree has two storeys: above, the masses of spans of 64 neighbouring
  * ids, which one pass over the row gives; below, those of the one span that the way leads through, made when it is asked for. Both are
@@ -10,6 +11,7 @@
  * @module
  */
 
+import { ModelError } from '../errors.mjs';
 import { leader, sumWeights, writeWeights } from './tree/weights.mjs';
 
 /**
@@ -71,9 +73,15 @@ export class Tree {
    * Takes in a row; everything else then speaks of it. The row must stay as it is while it does.
    *
    * @param {Row} row `[V]`
-   * @throws {import('../errors.mjs').ModelError} a logit is not finite
+   * @throws {ModelError} a logit is not finite, or the row has another length
    */
   takeRow(row) {
+    if (row.length !== this.vocabSize) {
+      throw new ModelError(
+        `a row of ${row.length} logits for a vocabulary of ${this.vocabSize}`,
+        'take graph and config.json from the same model',
+      );
+    }
     const { id, lead } = leader(row);
     this.#row = row;
     this.leaderId = id;
@@ -189,7 +197,7 @@ function sumHeap(masses) {
  * @param {Row} row
  * @param {number} id
  * @returns {number}
- * @throws {import('../errors.mjs').ModelError} a logit is not finite
+ * @throws {ModelError} a logit is not finite
  */
 export function logProb(row, id) {
   const m = row[leader(row).id];
@@ -202,7 +210,7 @@ export function logProb(row, id) {
  * @param {Row} row
  * @param {Float64Array} [out] written over
  * @returns {Float64Array}
- * @throws {import('../errors.mjs').ModelError} a logit is not finite
+ * @throws {ModelError} a logit is not finite
  */
 export function logProbs(row, out = new Float64Array(row.length)) {
   const m = row[leader(row).id];

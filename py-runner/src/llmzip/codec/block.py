@@ -240,7 +240,7 @@ class LaneDecoder:
             return decode(probabilities[cell(log_odds, offset) + 1])
 
         leads = tree.lead > 1 + offset_numerator(offset) / 65536
-        if leads and decide(tree.log_odds):
+        if leads and decide(tree.leader_log_odds):
             return tree.leader
         token = tree.find(decide, with_leader=not leads)
         if leads and token == tree.leader:

@@ -55,7 +55,7 @@ def path(trees: RowTrees, ids: Ids, guard: float) -> tuple[LanePaths, Floats]:
     above = depth - np.arange(depth)
     leaf = leaves + ids[:, np.newaxis]
     coded = (2 * (leaf >> above) + 1) << (above - 1) < leaves + trees.vocab_size
-    is_leader = trees.ids == ids
+    is_leader = trees.leaders == ids
     others, all_ids = np.zeros((count, depth)), np.zeros((count, depth))
     for odds, needed, with_leader in (
         (others, (trees.leads > 1 - guard) & ~is_leader, False),
@@ -66,5 +66,5 @@ def path(trees: RowTrees, ids: Ids, guard: float) -> tuple[LanePaths, Floats]:
             odds[places] = trees.path_log_odds(places, ids[places], with_leader=with_leader)
             odds[~coded] = 0
     bits = (leaf >> (above - 1)) & 1
-    paths = LanePaths(ids, trees.leads, is_leader, trees.log_odds, others, all_ids, bits, coded)
+    paths = LanePaths(ids, trees.leads, is_leader, trees.leader_log_odds, others, all_ids, bits, coded)
     return paths, trees.log_probs_of(ids)

@@ -56,21 +56,22 @@ class RowTrees:
         self._weights = np.zeros((1, self._used_spans, 1 << self._span_bits))
         self._above = np.zeros((room, 2 * self._spans))
         self._rows: list[Rows] = []
-        self.ids: Ids = np.zeros(0, np.int64)
-        self.logits: Floats = np.zeros(0)
+        self.leaders: Ids = np.zeros(0, np.int64)
+        # Their logits, the largest of each row.
+        self.maxima: Floats = np.zeros(0)
         # The largest logit less that of the others, in nats.
         self.leads: Floats = np.zeros(0)
         # The sums of the weights of all ids but the leader, whose weight is 1.
         self.others: Floats = np.zeros(0)
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.leaders)
 
     def __iter__(self) -> Iterator[RowTree]:
         """The tree of each row."""
-        found = zip(self.ids.tolist(), self.leads.tolist(), self.log_odds.tolist(), strict=True)
-        for number, (leader, lead, log_odds) in enumerate(found):
-            yield RowTree(leader, lead, log_odds, self._above[number], self._rows[number])
+        found = zip(self.leaders.tolist(), self.leads.tolist(), self.leader_log_odds.tolist(), strict=True)
+        for number, (leader, lead, leader_log_odds) in enumerate(found):
+            yield RowTree(leader, lead, leader_log_odds, self._above[number], self._rows[number])
 
     def take(self, rows: Rows) -> None:
         """Find the leader of each row, and the masses of spans: `[n, V]`, finite, n at most `room`."""
@@ -79,8 +80,8 @@ class RowTrees:
         spans = above[:, self._spans : self._spans + self._used_spans]
         # A row at a time: one fits into the caches with its weights, and several do not.
         leaders = [self._take(row, spans[number : number + 1]) for number, row in enumerate(self._rows)]
-        self.ids = np.array([each[0] for each in leaders], np.int64)
-        self.logits, self.leads = np.array([each[1:] for each in leaders]).reshape(-1, 2).T
+        self.leaders = np.array([each[0] for each in leaders], np.int64)
+        self.maxima, self.leads = np.array([each[1:] for each in leaders]).reshape(-1, 2).T
         self.others = spans.sum(axis=1)
         _sum_heaps(above)
 
@@ -104,7 +105,7 @@ class RowTrees:
         return leader, maximum, maximum - second
 
     @property
-    def log_odds(self) -> Floats:
+    def leader_log_odds(self) -> Floats:
         """Of each leader against all others, `[n]`."""
         odds: Floats = -np.log(self.others)
         return odds
@@ -113,7 +114,7 @@ class RowTrees:
         """Of one id for each row, `[n]` to `[n]`."""
         logits = np.array([row[token] for row, token in zip(self._rows, ids.tolist(), strict=True)], np.float64)
         # Without `log1p` as in the other languages: all three must say alike what a token costs.
-        log_probs: Floats = (logits - self.logits) - np.log(1 + self.others)
+        log_probs: Floats = (logits - self.maxima) - np.log(1 + self.others)
         return log_probs
 
     def path_log_odds(self, places: Ids, ids: Ids, *, with_leader: bool) -> Floats:
@@ -121,10 +122,10 @@ class RowTrees:
 
         In the tree with the leader or in that without; of no use where the right half holds no id.
         """
-        spans, leaders = ids >> self._span_bits, self.ids[places]
+        spans, leaders = ids >> self._span_bits, self.leaders[places]
         below = np.zeros((len(places), 2 << self._span_bits))
         for heap, place, span in zip(below, places.tolist(), spans.tolist(), strict=True):
-            _take_span(self._rows[place], span, self._span_bits, int(self.ids[place]), heap)
+            _take_span(self._rows[place], span, self._span_bits, int(self.leaders[place]), heap)
         _sum_heaps(below)
         in_span = with_leader & (leaders >> self._span_bits == spans)
         mask = (1 << self._span_bits) - 1
@@ -169,13 +170,13 @@ def _way(heaps: Floats, leaves: Ids, leaders: Ids) -> Floats:
 
 
 class RowTree:
-    """The leader of one row, and the way through its tree that decisions lead."""
+    """The leader of one row, and the way through its tree that decisions lead; good until its `RowTrees` takes in other rows."""
 
-    def __init__(self, leader: int, lead: float, log_odds: float, above: Floats, row: Rows) -> None:
+    def __init__(self, leader: int, lead: float, leader_log_odds: float, above: Floats, row: Rows) -> None:
         self.leader = leader
         self.lead = lead
         # Of the leader against all others.
-        self.log_odds = log_odds
+        self.leader_log_odds = leader_log_odds
         self.vocab_size = len(row)
         self._above = above
         self._row = row

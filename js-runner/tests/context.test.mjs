@@ -55,6 +55,22 @@ suite('feeding', () => {
     ids: [1, 2, 3, 4, 5, 6, 7, 8],
     calls: ['reset 1', 'feed 9 1 2', 'feed 3', 'reset 1', 'feed 3', 'feed 4 5 6', 'reset 1', 'feed 6', 'feed 7'],
   });
+  for (const [lanes, warmUp] of /** @type {[number, number[]][]} */ ([
+    [51, [5]],
+    [100, [2, 2, 1]],
+    [200, [1, 1, 1, 1, 1]],
+    [256, [1, 1, 1, 1, 1]],
+  ])) {
+    test(`a warm-up of ${lanes} lanes takes ${warmUp.length} passes`, async () => {
+      const source = new SyntheticSource({ vocabSize: VOCAB_SIZE });
+      const ids = new Uint32Array(9 * lanes);
+      const plan = { lanes, chunk: 8 };
+      for await (const _ of rowsOfKnownTokens(source, { startToken: 0, window: 8, overlap: 5 }, plan, ids));
+      const feeds = source.calls.filter((call) => call.startsWith('feed'));
+      const inputs = feeds.map((call) => (call.split(/[ ,|;]+/).length - 1) / lanes);
+      assert.deepEqual(inputs, [8, ...warmUp, 1]);
+    });
+  }
   check('no overlap, no warm-up', {
     policy: { startToken: 0, window: 2, overlap: 0 },
     plan: { lanes: 1, chunk: 8 },

@@ -93,6 +93,13 @@ def test_every_plan_feeds_each_lane_the_same_inputs(
     assert all(np.array_equal(np.array(a), b) for a, b in zip(met, expected, strict=True))
 
 
+@pytest.mark.parametrize(("lanes", "warm_up"), [(51, [5]), (100, [2, 2, 1]), (200, [1] * 5), (256, [1] * 5)])
+def test_a_warm_up_of_many_lanes_takes_several_passes(lanes: int, warm_up: list[int]) -> None:
+    source = SyntheticSource(V)
+    list(rows_of_known_tokens(source, ContextPolicy(0, 8, 5), Plan(lanes, 8), np.zeros(9 * lanes, np.int64)))
+    assert [(len(ids), len(ids[0])) for _, ids in source.passes] == [(lanes, each) for each in [8, *warm_up, 1]]
+
+
 class Poisoned(SyntheticSource):
     """A source whose row 5 has one value that is no number."""
 

@@ -6,6 +6,14 @@ use super::ContextPolicy;
 use crate::model::source::{Logits, LogitsSource};
 use crate::{Error, ErrorCode, Result};
 
+/// Rows of a pass of a warm-up, unless there are more lanes: their logits are not used, but take memory.
+const WARM_UP_ROWS: usize = 256;
+
+/// Inputs of each of `batch` lanes in one pass of a warm-up.
+fn warm_up_chunk(batch: usize) -> usize {
+    (WARM_UP_ROWS / batch.max(1)).max(1)
+}
+
 /// Feeds a source window by window: resets it, warms it up and drops lanes when the policy says so.
 #[derive(Debug)]
 pub struct Feeder<'s, S: ?Sized> {
@@ -48,10 +56,11 @@ impl<'s, S: LogitsSource + ?Sized> Feeder<'s, S> {
     {
         if self.policy.starts_window(index) {
             self.source.reset(batch)?;
-            let warm_up = self.policy.overlap;
-            if index > 0 && warm_up > 0 {
-                self.gather(batch, index - warm_up..index, &token);
-                self.source.feed(&self.ids, warm_up)?;
+            let warm_up = if index > 0 { self.policy.overlap } else { 0 };
+            for start in (index - warm_up..index).step_by(warm_up_chunk(batch)) {
+                let inputs = start..index.min(start + warm_up_chunk(batch));
+                self.gather(batch, inputs.clone(), &token);
+                self.source.feed(&self.ids, inputs.len())?;
             }
         } else if batch < self.batch {
             self.source.keep_lanes(batch)?;

@@ -170,6 +170,31 @@ fn a_batch_is_fed_in_as_few_passes_as_the_limits_allow() {
 }
 
 #[test]
+fn a_warm_up_of_many_lanes_takes_several_passes() {
+    let policy = ContextPolicy {
+        start_token: 0,
+        window: 8,
+        overlap: 5,
+    };
+    for (lanes, warm_up) in [
+        (51, vec![5]),
+        (100, vec![2, 2, 1]),
+        (200, vec![1; 5]),
+        (256, vec![1; 5]),
+    ] {
+        let mut source = Witness {
+            max_batch: usize::MAX,
+            ..Witness::default()
+        };
+        let plan = Plan::new(lanes, 8);
+        rows_of_known_tokens(&mut source, policy, plan, &tokens(9 * lanes), |_| Ok(())).unwrap();
+        let lengths = [vec![8], warm_up, vec![1]].concat();
+        let expected: Vec<(usize, usize)> = lengths.into_iter().map(|length| (lanes, length)).collect();
+        assert_eq!(source.passes, expected);
+    }
+}
+
+#[test]
 fn what_is_no_policy_or_no_token_is_refused() {
     let good = ContextPolicy {
         start_token: 0,

@@ -40,6 +40,8 @@ import { UsageError } from '../errors.mjs';
 /** The most lanes, and the longest window, that a container can state (FORMAT.md section 2). */
 export const MAX_LANES = 256;
 export const MAX_WINDOW = 2 ** 20;
+/** Rows of a pass of a warm-up, unless there are more lanes: their logits are not used, but take memory. */
+const WARM_UP_ROWS = 256;
 
 /**
  * Tokens of lane `i` of `lanes`.
@@ -233,8 +235,10 @@ export class Feeder {
   async feed(pass) {
     if (pass.reset) {
       this.#source.reset(pass.lanes);
-      if (pass.warmUp > 0) {
-        await this.#source.feed(this.#inputs(pass.lanes, pass.start - pass.warmUp, pass.warmUp), pass.warmUp);
+      const chunk = Math.max(1, Math.floor(WARM_UP_ROWS / pass.lanes));
+      for (let start = pass.start - pass.warmUp; start < pass.start; start += chunk) {
+        const length = Math.min(chunk, pass.start - start);
+        await this.#source.feed(this.#inputs(pass.lanes, start, length), length);
       }
     } else if (pass.lanes < this.#batch) {
       this.#source.keepLanes(pass.lanes);

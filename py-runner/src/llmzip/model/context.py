@@ -17,6 +17,8 @@ from llmzip.model.source import Ids, Logits, LogitsSource
 # The most that a container can state (FORMAT.md section 2).
 MAX_WINDOW = 1 << 20
 MAX_LANES = 256
+# Rows of a pass of a warm-up, unless there are more lanes: their logits are not used, but take memory.
+WARM_UP_ROWS = 256
 
 
 def lane_lengths(token_count: int, lane_count: int) -> list[int]:
@@ -119,8 +121,10 @@ class Feeder:
 
     def _next_window(self) -> None:
         self._source.reset(self._lanes)
-        if self._recent:
-            self._source.feed(np.stack([column[: self._lanes] for column in self._recent], axis=1))
+        columns = [column[: self._lanes] for column in self._recent]
+        chunk = max(1, WARM_UP_ROWS // self._lanes)
+        for start in range(0, len(columns), chunk):
+            self._source.feed(np.stack(columns[start : start + chunk], axis=1))
         self._filled = self._policy.overlap
 
 

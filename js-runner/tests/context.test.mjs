@@ -55,20 +55,22 @@ suite('feeding', () => {
     ids: [1, 2, 3, 4, 5, 6, 7, 8],
     calls: ['reset 1', 'feed 9 1 2', 'feed 3', 'reset 1', 'feed 3', 'feed 4 5 6', 'reset 1', 'feed 6', 'feed 7'],
   });
-  for (const [lanes, warmUp] of /** @type {[number, number[]][]} */ ([
-    [51, [5]],
-    [100, [2, 2, 1]],
-    [200, [1, 1, 1, 1, 1]],
-    [256, [1, 1, 1, 1, 1]],
+  const few = { startToken: 0, window: 8, overlap: 5 };
+  const many = { startToken: 0, window: 600, overlap: 520 };
+  for (const [lanes, policy, warmUp] of /** @type {[number, ContextPolicy, number[]][]} */ ([
+    [51, few, [5]],
+    [52, few, [1, 1, 1, 1, 1]],
+    [256, few, [1, 1, 1, 1, 1]],
+    [1, many, [256, 256, 8]],
   ])) {
-    test(`a warm-up of ${lanes} lanes takes ${warmUp.length} passes`, async () => {
+    test(`a warm-up of ${policy.overlap} inputs in ${lanes} lanes takes ${warmUp.length} passes`, async () => {
       const source = new SyntheticSource({ vocabSize: VOCAB_SIZE });
-      const ids = new Uint32Array(9 * lanes);
-      const plan = { lanes, chunk: 8 };
-      for await (const _ of rowsOfKnownTokens(source, { startToken: 0, window: 8, overlap: 5 }, plan, ids));
+      const ids = new Uint32Array((policy.window + 1) * lanes);
+      const plan = { lanes, chunk: policy.window };
+      for await (const _ of rowsOfKnownTokens(source, policy, plan, ids));
       const feeds = source.calls.filter((call) => call.startsWith('feed'));
       const inputs = feeds.map((call) => (call.split(/[ ,|;]+/).length - 1) / lanes);
-      assert.deepEqual(inputs, [8, ...warmUp, 1]);
+      assert.deepEqual(inputs, [policy.window, ...warmUp, 1]);
     });
   }
   check('no overlap, no warm-up', {

@@ -93,11 +93,17 @@ def test_every_plan_feeds_each_lane_the_same_inputs(
     assert all(np.array_equal(np.array(a), b) for a, b in zip(met, expected, strict=True))
 
 
-@pytest.mark.parametrize(("lanes", "warm_up"), [(51, [5]), (100, [2, 2, 1]), (200, [1] * 5), (256, [1] * 5)])
+@pytest.mark.parametrize(("lanes", "warm_up"), [(51, [5]), (52, [1] * 5), (256, [1] * 5)])
 def test_a_warm_up_of_many_lanes_takes_several_passes(lanes: int, warm_up: list[int]) -> None:
     source = SyntheticSource(V)
     list(rows_of_known_tokens(source, ContextPolicy(0, 8, 5), Plan(lanes, 8), np.zeros(9 * lanes, np.int64)))
     assert [(len(ids), len(ids[0])) for _, ids in source.passes] == [(lanes, each) for each in [8, *warm_up, 1]]
+
+
+def test_a_long_warm_up_of_one_lane_takes_several_passes() -> None:
+    source = SyntheticSource(V)
+    list(rows_of_known_tokens(source, ContextPolicy(0, 600, 520), Plan(1, 600), np.zeros(601, np.int64)))
+    assert [(at, len(ids[0])) for at, ids in source.passes] == [(0, 600), (0, 256), (256, 256), (512, 8), (520, 1)]
 
 
 class Poisoned(SyntheticSource):

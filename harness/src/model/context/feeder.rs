@@ -9,9 +9,14 @@ use crate::{Error, ErrorCode, Result};
 /// Rows of a pass of a warm-up, unless there are more lanes: their logits are not used, but take memory.
 const WARM_UP_ROWS: usize = 256;
 
-/// Inputs of each of `batch` lanes in one pass of a warm-up.
-fn warm_up_chunk(batch: usize) -> usize {
-    (WARM_UP_ROWS / batch.max(1)).max(1)
+/// Inputs of each of `batch` lanes in one pass of a warm-up of `overlap` inputs.
+const fn warm_up_chunk(batch: usize, overlap: usize) -> usize {
+    if batch == 1 || batch * overlap <= WARM_UP_ROWS {
+        WARM_UP_ROWS
+    } else {
+        // Kernels for grouped queries take many inputs after a past of one lane only.
+        1
+    }
 }
 
 /// Feeds a source window by window: resets it, warms it up and drops lanes when the policy says so.
@@ -57,8 +62,9 @@ impl<'s, S: LogitsSource + ?Sized> Feeder<'s, S> {
         if self.policy.starts_window(index) {
             self.source.reset(batch)?;
             let warm_up = if index > 0 { self.policy.overlap } else { 0 };
-            for start in (index - warm_up..index).step_by(warm_up_chunk(batch)) {
-                let inputs = start..index.min(start + warm_up_chunk(batch));
+            let chunk = warm_up_chunk(batch, warm_up);
+            for start in (index - warm_up..index).step_by(chunk) {
+                let inputs = start..index.min(start + chunk);
                 self.gather(batch, inputs.clone(), &token);
                 self.source.feed(&self.ids, inputs.len())?;
             }

@@ -176,12 +176,7 @@ fn a_warm_up_of_many_lanes_takes_several_passes() {
         window: 8,
         overlap: 5,
     };
-    for (lanes, warm_up) in [
-        (51, vec![5]),
-        (100, vec![2, 2, 1]),
-        (200, vec![1; 5]),
-        (256, vec![1; 5]),
-    ] {
+    for (lanes, warm_up) in [(51, vec![5]), (52, vec![1; 5]), (256, vec![1; 5])] {
         let mut source = Witness {
             max_batch: usize::MAX,
             ..Witness::default()
@@ -192,6 +187,17 @@ fn a_warm_up_of_many_lanes_takes_several_passes() {
         let expected: Vec<(usize, usize)> = lengths.into_iter().map(|length| (lanes, length)).collect();
         assert_eq!(source.passes, expected);
     }
+    let policy = ContextPolicy {
+        window: 600,
+        overlap: 520,
+        ..policy
+    };
+    let mut source = Witness {
+        max_batch: 1,
+        ..Witness::default()
+    };
+    rows_of_known_tokens(&mut source, policy, Plan::new(1, 600), &tokens(601), |_| Ok(())).unwrap();
+    assert_eq!(source.passes, [(1, 600), (1, 256), (1, 256), (1, 8), (1, 1)]);
 }
 
 #[test]

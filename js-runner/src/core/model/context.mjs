@@ -235,7 +235,8 @@ export class Feeder {
   async feed(pass) {
     if (pass.reset) {
       this.#source.reset(pass.lanes);
-      const chunk = Math.max(1, Math.floor(WARM_UP_ROWS / pass.lanes));
+      // Kernels for grouped queries take many inputs after a past of one lane only.
+      const chunk = pass.lanes === 1 || pass.lanes * pass.warmUp <= WARM_UP_ROWS ? WARM_UP_ROWS : 1;
       for (let start = pass.start - pass.warmUp; start < pass.start; start += chunk) {
         const length = Math.min(chunk, pass.start - start);
         await this.#source.feed(this.#inputs(pass.lanes, start, length), length);

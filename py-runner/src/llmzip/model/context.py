@@ -122,7 +122,8 @@ class Feeder:
     def _next_window(self) -> None:
         self._source.reset(self._lanes)
         columns = [column[: self._lanes] for column in self._recent]
-        chunk = max(1, WARM_UP_ROWS // self._lanes)
+        # Kernels for grouped queries take many inputs after a past of one lane only.
+        chunk = WARM_UP_ROWS if self._lanes == 1 or self._lanes * len(columns) <= WARM_UP_ROWS else 1
         for start in range(0, len(columns), chunk):
             self._source.feed(np.stack(columns[start : start + chunk], axis=1))
         self._filled = self._policy.overlap

@@ -146,25 +146,25 @@ impl Tree {
     #[must_use]
     pub fn log_odds(&mut self, leaves: Leaves, level: u32, prefix: u32) -> Option<f64> {
         let height = self.depth - 1 - level;
-        let right = 2 * prefix as usize + 1;
-        if right << height >= self.vocab_size {
+        let left = 2 * prefix as usize;
+        if (left + 1) << height >= self.vocab_size {
             return None;
         }
-        let (masses, left) = match level.checked_sub(self.depth - self.span_bits) {
-            None => (self.sum_above(), (2 << level) + right - 1),
+        let (masses, entry) = match level.checked_sub(self.depth - self.span_bits) {
+            None => (self.sum_above(), (2 << level) + left),
             Some(deeper) => {
                 let span = prefix as usize >> deeper;
-                let within = right - 1 - (span << (deeper + 1));
+                let within = left - (span << (deeper + 1));
                 (self.take_span(span), (2 << deeper) + within)
             }
         };
-        let (mut left, mut right_mass) = (masses[left], masses[left + 1]);
+        let (mut left_mass, mut right_mass) = (masses[entry], masses[entry + 1]);
         if leaves == Leaves::All {
             let half = self.found.leader >> height;
-            left += f64::from(u8::from(half == right - 1));
-            right_mass += f64::from(u8::from(half == right));
+            left_mass += f64::from(u8::from(half == left));
+            right_mass += f64::from(u8::from(half == left + 1));
         }
-        Some(right_mass.max(LOWEST_MASS).ln() - left.max(LOWEST_MASS).ln())
+        Some(right_mass.max(LOWEST_MASS).ln() - left_mass.max(LOWEST_MASS).ln())
     }
 
     /// The decisions that lead to `id`, which is below `vocab_size` and has mass, in the tree of `leaves`.

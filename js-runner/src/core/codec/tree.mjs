@@ -137,10 +137,10 @@ export class Tree {
     let masses;
     let left;
     if (deeper < 0) {
-      masses = this.#aboveSummed();
+      masses = this.#sumAbove();
       left = 2 * node;
     } else {
-      masses = this.#belowOf((node >> deeper) - this.#spans);
+      masses = this.#takeSpan((node >> deeper) - this.#spans);
       left = 2 * ((1 << deeper) | (node & ((1 << deeper) - 1)));
     }
     const leaderHalf = withLeader ? ((leaves + this.leaderId) >> height) - 2 * node : -1;
@@ -149,7 +149,7 @@ export class Tree {
     return Math.log(Math.max(rightMass, LOWEST_MASS)) - Math.log(Math.max(leftMass, LOWEST_MASS));
   }
 
-  #aboveSummed() {
+  #sumAbove() {
     if (!this.#summed) {
       sumHeap(this.#above);
       this.#summed = true;
@@ -158,7 +158,7 @@ export class Tree {
   }
 
   /** @param {number} span */
-  #belowOf(span) {
+  #takeSpan(span) {
     if (span === this.#inside) return this.#below;
     this.#inside = span;
     const ids = 1 << this.#spanBits;

@@ -13,6 +13,15 @@ import { SyntheticSource } from './support/synthetic.mjs';
 
 const VOCAB_SIZE = 40;
 
+/**
+ * The lanes of every batch that is begun, which start from token 0.
+ *
+ * @param {string[]} calls
+ */
+function openedBatches(calls) {
+  return calls.filter((call) => /^feed 0( 0)*$/.test(call)).map((call) => call.split(' ').length - 1);
+}
+
 suite('feeding', () => {
   /**
    * @param {string} what
@@ -110,6 +119,30 @@ suite('feeding', () => {
     ids: [1, 2],
     calls: ['reset 2', 'feed 9 9'],
   });
+});
+
+suite('lanes that are fed at once', () => {
+  const MIB = 2 ** 20;
+  for (const { cacheBytes, length, expected } of [
+    { cacheBytes: 0, length: 4, expected: [9] },
+    { cacheBytes: 5 * MIB, length: 4, expected: [9] },
+    { cacheBytes: 12 * MIB, length: 4, expected: [4, 4, 1] },
+    { cacheBytes: 12 * MIB + 1, length: 4, expected: [3, 3, 3] },
+    { cacheBytes: 12 * MIB, length: 8, expected: [2, 2, 2, 2, 1] },
+    { cacheBytes: 12 * MIB, length: 40, expected: [2, 2, 2, 2, 1] },
+    { cacheBytes: 2 ** 60, length: 2, expected: new Array(9).fill(1) },
+  ]) {
+    test(`${cacheBytes} bytes for an input, ${length} tokens of a lane`, async () => {
+      const source = new SyntheticSource({ vocabSize: VOCAB_SIZE, cacheBytes });
+      const limits = { startToken: 0, window: 8, overlap: 2 };
+      const ids = new Uint32Array(9 * length).fill(1);
+      for await (const _ of rowsOfKnownTokens(source, limits, { lanes: 9, chunk: 1 }, ids));
+      assert.deepEqual(openedBatches(source.calls), expected);
+      source.calls.length = 0;
+      assert.deepEqual(await decodeInLockstep(source, limits, new Array(9).fill(length), () => 1), ids);
+      assert.deepEqual(openedBatches(source.calls), expected);
+    });
+  }
 });
 
 suite('rows', () => {

@@ -16,6 +16,9 @@ pub const MAX_LANES: usize = 256;
 /// The most inputs that a window may hold.
 pub const MAX_WINDOW: usize = 1 << 20;
 
+/// Bytes of the cache of the lanes that are fed at once, unless one lane alone takes more: a pass holds it two or three times.
+const MAX_CACHE_BYTES: usize = 192 << 20;
+
 /// How much of what went before a model sees when it predicts a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ContextPolicy {
@@ -119,7 +122,16 @@ pub fn lane_ranges(tokens: usize, lanes: usize) -> Vec<Range<usize>> {
         .collect()
 }
 
-/// Which lanes are fed together: as many as the source takes at once, in order.
+/// The most lanes that are fed at once, where the longest has `length` tokens: what the source takes, and what memory allows.
+fn max_lanes<S: LogitsSource + ?Sized>(source: &S, policy: ContextPolicy, length: usize) -> usize {
+    let bytes = source.cache_bytes().saturating_mul(policy.window.min(length));
+    let fitting = MAX_CACHE_BYTES
+        .checked_div(bytes)
+        .map_or(usize::MAX, |lanes| lanes.max(1));
+    source.max_batch().min(fitting)
+}
+
+/// Which lanes are fed together: at most so many at once, in order.
 fn batches(lanes: usize, max_batch: usize) -> Vec<Range<usize>> {
     let size = max_batch.clamp(1, lanes.max(1));
     (0..lanes)
@@ -167,7 +179,7 @@ where
         .map(|range| &tokens[range])
         .collect();
     let lengths: Vec<usize> = lanes.iter().map(|lane| lane.len()).collect();
-    let groups = batches(lanes.len(), source.max_batch().min(plan.batch));
+    let groups = batches(lanes.len(), max_lanes(source, policy, lengths[0]).min(plan.batch));
     let mut feeder = Feeder::new(source, policy)?;
     for group in groups {
         let (lanes, lengths) = (&lanes[group.clone()], &lengths[group.clone()]);
@@ -221,7 +233,7 @@ where
         .map(|range| range.len())
         .collect();
     let mut tokens: Vec<Vec<u32>> = vec![Vec::new(); lengths.len()];
-    let groups = batches(lengths.len(), source.max_batch());
+    let groups = batches(lengths.len(), max_lanes(source, policy, lengths[0]));
     let mut feeder = Feeder::new(source, policy)?;
     for group in groups {
         let lengths = &lengths[group.clone()];

@@ -37,6 +37,7 @@ pub struct OrtSession {
     facts: GraphFacts,
     provider: String,
     max_batch: usize,
+    cache_bytes: usize,
     threads: usize,
     vocab_size: usize,
     cache: Cache,
@@ -70,6 +71,7 @@ impl OrtSession {
         let session = open(runtime, model, provider, options)?;
         let signature = Signature::read(&tensors(session.inputs())?, &tensors(session.outputs())?, config)?;
         let max_batch = options.max_batch(&signature.batch_policy)?;
+        let cache_bytes = options.cache_bytes(&signature.caches);
         let cache = Cache::new(signature.caches.clone())?;
         Ok(Self {
             session,
@@ -77,6 +79,7 @@ impl OrtSession {
             facts,
             provider: options.provider.clone(),
             max_batch,
+            cache_bytes,
             threads: options.threads as usize,
             vocab_size: config.vocab_size,
             cache,
@@ -174,6 +177,10 @@ impl LogitsSource for OrtSession {
 
     fn max_batch(&self) -> usize {
         self.max_batch
+    }
+
+    fn cache_bytes(&self) -> usize {
+        self.cache_bytes
     }
 
     fn exactness(&self) -> Exactness {

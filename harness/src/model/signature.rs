@@ -54,6 +54,21 @@ pub struct CacheSlot {
     pub past_axis: usize,
 }
 
+impl CacheSlot {
+    /// What an input of a lane takes.
+    #[must_use]
+    pub fn bytes_per_input(&self) -> usize {
+        let element = match self.element.as_str() {
+            "int8" | "uint8" => 1,
+            "float16" => 2,
+            _ => 4,
+        };
+        let grows = |axis: usize| axis == 0 || axis == self.past_axis;
+        let fixed = self.shape.iter().enumerate().filter(|&(axis, _)| !grows(axis));
+        fixed.fold(element, |bytes, (_, &size)| bytes.saturating_mul(size))
+    }
+}
+
 /// Whether several lanes may be fed at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

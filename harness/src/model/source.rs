@@ -104,6 +104,11 @@ pub trait LogitsSource {
     /// The most lanes that are fed at once, at least 1; `usize::MAX` where any number may be.
     fn max_batch(&self) -> usize;
 
+    /// Bytes of the cache for an input of a lane, which bound how many lanes are fed at once; 0 where they do not.
+    fn cache_bytes(&self) -> usize {
+        0
+    }
+
     /// Whether its logits are the same bits everywhere and in every plan. Not, unless it says so.
     fn exactness(&self) -> Exactness {
         Exactness::no("the source does not say that it is exact".to_owned())

@@ -43,6 +43,7 @@ pub struct RtenSession {
     exactness: Exactness,
     provider: String,
     max_batch: usize,
+    cache_bytes: usize,
     vocab_size: usize,
     /// In the order of the signature's caches.
     past: Vec<Past>,
@@ -80,6 +81,7 @@ impl RtenSession {
             ));
         }
         let max_batch = options.max_batch(&signature.batch_policy)?;
+        let cache_bytes = options.cache_bytes(&signature.caches);
         let model = ModelOptions::with_all_ops()
             .enable_optimization(options.graph_optimization != GraphOptimization::Disabled)
             .load(lower(&model.onnx)?)
@@ -106,6 +108,7 @@ impl RtenSession {
             exactness,
             provider: options.provider.clone(),
             max_batch,
+            cache_bytes,
             vocab_size: config.vocab_size,
             past: Vec::new(),
             batch: 0,
@@ -147,6 +150,10 @@ impl LogitsSource for RtenSession {
 
     fn max_batch(&self) -> usize {
         self.max_batch
+    }
+
+    fn cache_bytes(&self) -> usize {
+        self.cache_bytes
     }
 
     fn exactness(&self) -> Exactness {

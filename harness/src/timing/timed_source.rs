@@ -37,6 +37,10 @@ impl<S: LogitsSource + ?Sized> LogitsSource for TimedSource<'_, S> {
         self.source.max_batch()
     }
 
+    fn cache_bytes(&self) -> usize {
+        self.source.cache_bytes()
+    }
+
     fn exactness(&self) -> Exactness {
         self.source.exactness()
     }

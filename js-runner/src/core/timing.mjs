@@ -129,12 +129,13 @@ export async function timeRoundTrips(plain, model, settings, runs, progress) {
  */
 function timedSource(inner) {
   const spent = { seconds: 0 };
-  const { vocabSize, logitsType, maxBatch, exactness, planTolerance } = inner;
+  const { vocabSize, logitsType, maxBatch, cacheBytes, exactness, planTolerance } = inner;
   /** @type {LogitsSource} */
   const source = {
     vocabSize,
     logitsType,
     maxBatch,
+    cacheBytes,
     exactness,
     planTolerance,
     reset: (batch) => {

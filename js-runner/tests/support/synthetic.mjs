@@ -17,6 +17,7 @@ import { Lcg } from './lcg.mjs';
  * @typedef {object} SyntheticOptions
  * @property {number} [vocabSize]
  * @property {number} [maxBatch]
+ * @property {number} [cacheBytes]
  * @property {LogitsType} [logitsType]
  * @property {number} [spread] logits lie within plus and minus this
  * @property {string} [favours] text whose pairs of tokens get higher logits
@@ -70,6 +71,7 @@ export class SyntheticSource {
   constructor({
     vocabSize = lossyTokenizer.size + 3,
     maxBatch = Number.POSITIVE_INFINITY,
+    cacheBytes,
     logitsType = 'float32',
     spread = 8,
     favours = '',
@@ -82,6 +84,7 @@ export class SyntheticSource {
     this.exactness = { exact: exact && noise === 0, reason: 'it was made so' };
     this.planTolerance = this.exactness.exact ? 0 : planTolerance;
     this.maxBatch = maxBatch;
+    this.cacheBytes = cacheBytes;
     this.logitsType = logitsType;
     this.#spread = spread;
     const known = lossyTokenizer.encode(favours);

@@ -127,6 +127,10 @@ class _TimedSource:
         return self._source.max_batch
 
     @property
+    def cache_bytes(self) -> int:
+        return self._source.cache_bytes
+
+    @property
     def exactness(self) -> Exactness:
         return self._source.exactness
 

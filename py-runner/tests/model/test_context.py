@@ -138,3 +138,33 @@ def test_policies_that_no_container_holds(policy: tuple[int, int, int]) -> None:
 def test_plans_that_make_no_sense(plan: tuple[int, int]) -> None:
     with pytest.raises(UsageError):
         Plan(*plan).check()
+
+
+@pytest.mark.parametrize(
+    ("cache_bytes", "length", "expected"),
+    [
+        (0, 4, [9]),
+        (5 << 20, 4, [9]),
+        (12 << 20, 4, [4, 4, 1]),
+        ((12 << 20) + 1, 4, [3, 3, 3]),
+        (12 << 20, 8, [2, 2, 2, 2, 1]),
+        (12 << 20, 40, [2, 2, 2, 2, 1]),
+        (1 << 60, 2, [1] * 9),
+    ],
+)
+def test_no_more_lanes_are_fed_at_once_than_have_a_small_cache(
+    cache_bytes: int, length: int, expected: list[int]
+) -> None:
+    policy = ContextPolicy(0, 8, 2)
+    ids = np.arange(9 * length) % V
+    source = SyntheticSource(V, cache_bytes=cache_bytes)
+    batches = rows_of_known_tokens(source, policy, Plan(9, 1), ids)
+    assert [len(batch.logits) for batch in batches if batch.first_row == 0] == expected
+    met: dict[int, int] = {}
+
+    def decide(first_lane: int, rows: np.ndarray) -> list[int]:
+        met.setdefault(first_lane, len(rows))
+        return [0] * len(rows)
+
+    decode_in_lockstep(source, policy, [length] * 9, decide)
+    assert list(met.values()) == expected

@@ -56,6 +56,7 @@ class SyntheticModel:
 
     def __init__(self, max_batch: int | None = None) -> None:
         self.max_batch = max_batch
+        self.cache_bytes = 0
         self._hashes = np.zeros(1, np.uint64)
         factors, terms = [1], [0]
         for _ in range(SYNTHETIC_VOCAB):

@@ -33,10 +33,12 @@ class SyntheticSource:
         logits_type: str = "float32",
         exact: bool = True,
         plan_tolerance: float | None = None,
+        cache_bytes: int = 0,
     ) -> None:
         self.vocab_size = vocab_size
         self.noise = noise
         self.max_batch = max_batch
+        self.cache_bytes = cache_bytes
         self.logits_type = logits_type
         self.exactness = Exactness(exact and noise == 0, "it was made so")
         self.plan_tolerance = 0.0 if self.exactness.exact else plan_tolerance

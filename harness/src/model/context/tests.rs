@@ -8,6 +8,7 @@ const VOCAB_SIZE: usize = 50;
 #[derive(Default)]
 struct Witness {
     max_batch: usize,
+    cache_bytes: usize,
     caches: Vec<Vec<u32>>,
     logits: Vec<f32>,
     passes: Vec<(usize, usize)>,
@@ -32,6 +33,10 @@ impl LogitsSource for Witness {
 
     fn max_batch(&self) -> usize {
         self.max_batch
+    }
+
+    fn cache_bytes(&self) -> usize {
+        self.cache_bytes
     }
 
     fn reset(&mut self, batch: usize) -> Result<()> {
@@ -258,4 +263,44 @@ fn an_error_of_the_consumer_ends_the_run() {
     let plan = Plan::new(2, 3);
     let result = rows_of_known_tokens(&mut Witness::default(), policy, plan, &tokens(9), |_| Err(stop()));
     assert_eq!(result, Err(stop()));
+}
+
+#[test]
+fn no_more_lanes_are_fed_at_once_than_have_a_small_cache() {
+    let policy = ContextPolicy {
+        start_token: 0,
+        window: 8,
+        overlap: 2,
+    };
+    // Bytes for an input, tokens of nine lanes, and the lanes of each pass that opens a group.
+    for (cache_bytes, length, expected) in [
+        (0, 4, vec![9]),
+        (5 << 20, 4, vec![9]),
+        (12 << 20, 4, vec![4, 4, 1]),
+        ((12 << 20) + 1, 4, vec![3, 3, 3]),
+        (12 << 20, 8, vec![2, 2, 2, 2, 1]),
+        (12 << 20, 40, vec![2, 2, 2, 2, 1]),
+        (usize::MAX, 2, vec![1; 9]),
+    ] {
+        let mut source = Witness {
+            max_batch: usize::MAX,
+            cache_bytes,
+            ..Witness::default()
+        };
+        let mut known = Vec::new();
+        let text = tokens(9 * length);
+        rows_of_known_tokens(&mut source, policy, Plan::new(9, 1), &text, |rows| {
+            known.extend((rows[0].index == 0).then_some(rows.len()));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(known, expected, "{cache_bytes} bytes, {length} tokens");
+        let mut decoded = Vec::new();
+        let found = decode_in_lockstep(&mut source, policy, text.len(), 9, |rows| {
+            decoded.extend((rows[0].index == 0).then_some(rows.len()));
+            Ok(rows.iter().map(|row| text[row.lane * length + row.index]).collect())
+        })
+        .unwrap();
+        assert_eq!((decoded, found), (expected, text));
+    }
 }

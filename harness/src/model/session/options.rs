@@ -3,7 +3,7 @@
 use crate::model::context::MAX_LANES;
 use crate::model::fingerprint::GraphOptimization;
 use crate::model::provider::CPU;
-use crate::model::signature::{Batch, BatchPolicy};
+use crate::model::signature::{Batch, BatchPolicy, CacheSlot};
 use crate::{Error, ErrorCode, Result};
 
 /// How a session computes.
@@ -13,7 +13,7 @@ pub struct SessionOptions {
     pub threads: u32,
     /// The execution provider, such as `cpu`.
     pub provider: String,
-    /// The most lanes that are fed at once; all where the graph allows it, unless given.
+    /// The most lanes that are fed at once; unless given, all where the graph allows it and their cache is small enough.
     pub batch: Option<usize>,
     /// The graph optimisation level.
     pub graph_optimization: GraphOptimization,
@@ -48,6 +48,14 @@ impl SessionOptions {
             )
             .with_hint("give the most lanes that are to be fed at once")),
             _ => Ok(()),
+        }
+    }
+
+    /// What of the cache bounds how many lanes are fed at once: all of it, unless a number was asked for.
+    pub(in crate::model) fn cache_bytes(&self, caches: &[CacheSlot]) -> usize {
+        match self.batch {
+            Some(_) => 0,
+            None => caches.iter().map(CacheSlot::bytes_per_input).sum(),
         }
     }
 

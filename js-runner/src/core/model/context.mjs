@@ -40,6 +40,8 @@ import { UsageError } from '../errors.mjs';
 /** The most lanes, and the longest window, that a container can state (FORMAT.md section 2). */
 export const MAX_LANES = 256;
 export const MAX_WINDOW = 2 ** 20;
+/** Bytes of the cache of the lanes that are fed at once, unless one lane alone takes more: a pass holds it two or three times. */
+const MAX_CACHE_BYTES = 192 * 2 ** 20;
 /** Rows of a pass of a warm-up, unless there are more lanes: their logits are not used, but take memory. */
 const WARM_UP_ROWS = 256;
 
@@ -135,7 +137,7 @@ export function* passes(lengths, { window, overlap }, chunk) {
  */
 export async function* rowsOfKnownTokens(source, policy, plan, ids) {
   const lanes = cutIntoLanes(ids, laneLengths(ids.length, Math.min(plan.lanes, ids.length)));
-  for (const batch of batches(source, lanes, plan.batch)) {
+  for (const batch of batches(source, policy, lanes, plan.batch)) {
     const feeder = new Feeder(source, policy, batch);
     const lengths = batch.map((lane) => lane.ids.length);
     for (const pass of passes(lengths, policy, plan.chunk)) {
@@ -167,7 +169,7 @@ export async function* rowsOfKnownTokens(source, policy, plan, ids) {
  */
 export async function decodeInLockstep(source, policy, lengths, decide) {
   const ids = new Uint32Array(lengths.reduce((sum, length) => sum + length, 0));
-  for (const batch of batches(source, cutIntoLanes(ids, lengths))) {
+  for (const batch of batches(source, policy, cutIntoLanes(ids, lengths))) {
     const feeder = new Feeder(source, policy, batch);
     const batchLengths = batch.map((lane) => lane.ids.length);
     for (const pass of passes(batchLengths, policy, 1)) {
@@ -198,15 +200,18 @@ function cutIntoLanes(ids, lengths) {
 }
 
 /**
- * Which lanes are fed together: as many as the source takes at once, but at most so many, in order.
+ * Which lanes are fed together: as many as the source takes at once and memory allows, but at most so many, in order.
  *
  * @param {LogitsSource} source
+ * @param {ContextPolicy} policy
  * @param {Lane[]} lanes
  * @param {number} [most]
  * @returns {Lane[][]}
  */
-function batches(source, lanes, most = lanes.length) {
-  const size = Math.min(source.maxBatch, lanes.length, most);
+function batches(source, { window }, lanes, most = lanes.length) {
+  const cacheBytes = (source.cacheBytes ?? 0) * Math.min(window, lanes[0]?.ids.length ?? 0);
+  const fitting = cacheBytes > 0 ? Math.max(Math.floor(MAX_CACHE_BYTES / cacheBytes), 1) : lanes.length;
+  const size = Math.min(source.maxBatch, lanes.length, most, fitting);
   return lanes.flatMap((_, first) => (first % size === 0 ? [lanes.slice(first, first + size)] : []));
 }
 

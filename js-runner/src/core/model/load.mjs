@@ -30,7 +30,8 @@ import { alignTokenizer, tokenIds, wrapTokenizer } from './tokenizer.mjs';
  * @property {number} threads
  * @property {string} provider
  * @property {string} graphOptimization
- * @property {number | undefined} [batch] the most lanes that are fed at once; all where the graph allows it, unless given
+ * @property {number | undefined} [batch] the most lanes that are fed at once; unless given, all where the graph allows it and
+ *   their cache is small enough
  */
 
 /**

@@ -50,6 +50,19 @@ function planToleranceOf(exactness, caches) {
   return caches.every(({ type }) => type === 'float32') ? FLOAT32_PLAN_TOLERANCE : undefined;
 }
 
+/**
+ * What an input of a lane takes.
+ *
+ * @param {Signature['caches']} caches
+ */
+function cacheBytesOf(caches) {
+  return caches.reduce((sum, { type, shape }) => {
+    // The batch and the past are 0 there.
+    const elements = shape.filter((size) => size > 0).reduce((product, size) => product * size, 1);
+    return sum + /** @type {Uint8Array} */ (newArray(type, elements)).byteLength;
+  }, 0);
+}
+
 /** @implements {LogitsSource} */
 export class SessionSource {
   #session;
@@ -74,6 +87,7 @@ export class SessionSource {
     this.vocabSize = signature.vocabSize;
     this.logitsType = signature.logitsType;
     this.maxBatch = maxBatchOf(signature.batchPolicy, batch);
+    this.cacheBytes = batch === undefined ? cacheBytesOf(signature.caches) : 0;
     this.exactness = exactness;
     this.planTolerance = planToleranceOf(exactness, signature.caches);
     this.reset(1);

@@ -20,6 +20,8 @@
  * @property {number} vocabSize V, the number of logits in a row
  * @property {LogitsType} logitsType the element type of `feed`'s logits
  * @property {number} maxBatch the most lanes that are fed at once, at least 1; `Infinity` where any number may be
+ * @property {number | undefined} [cacheBytes] bytes of the cache for an input of a lane, which bound how many lanes are fed at once;
+ *   unless given they do not
  * @property {import('./exactness.mjs').Exactness} exactness whether its logits are the same bits everywhere and in every plan
  * @property {number | undefined} planTolerance the most nats that its log-probs may differ between two plans: 0 where they are exact,
  *   nothing where it is not known, or no eps that a container should have covers it

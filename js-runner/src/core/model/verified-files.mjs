@@ -36,6 +36,8 @@
 // The name under which transformers.js asks for the files of the one model that it is loading.
 const FOLDER = '/verified/';
 export const NAME = 'model';
+// Made here, since a function made beside the files would keep them in memory.
+const NOTHING_HELD = { match: async () => undefined, put: async () => {} };
 
 /**
  * @param {Library} library
@@ -76,14 +78,32 @@ export async function withFiles({ env, LogLevel }, files, work) {
   env.customCache = {
     match: async (/** @type {unknown} */ request) => {
       const bytes = files[String(request).slice(`${FOLDER}${NAME}/`.length)];
-      return bytes && new Response(/** @type {Uint8Array<ArrayBuffer>} */ (bytes));
+      return bytes && new HeldResponse(bytes);
     },
     put: async () => {},
   };
   try {
     return await work();
   } finally {
-    env.customCache = { match: async () => undefined, put: async () => {} };
+    env.customCache = NOTHING_HELD;
+  }
+}
+
+/** An answer whose bytes are handed on as they are: the platform's own would copy a model twice. */
+class HeldResponse extends Response {
+  #bytes;
+
+  /** @param {Uint8Array} bytes */
+  constructor(bytes) {
+    super();
+    this.#bytes = bytes;
+  }
+
+  /** @override */
+  async arrayBuffer() {
+    const { buffer, byteLength } = this.#bytes;
+    const isWhole = buffer.byteLength === byteLength;
+    return /** @type {ArrayBuffer} */ (isWhole ? buffer : new Uint8Array(this.#bytes).buffer);
   }
 }
 

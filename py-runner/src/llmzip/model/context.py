@@ -17,6 +17,8 @@ from llmzip.model.source import Ids, Logits, LogitsSource
 # The most that a container can state (FORMAT.md section 2).
 MAX_WINDOW = 1 << 20
 MAX_LANES = 256
+# Bytes of the cache of the lanes that are fed at once, unless one lane alone takes more: a pass holds it two or three times.
+MAX_CACHE_BYTES = 192 << 20
 # Rows of a pass of a warm-up, unless there are more lanes: their logits are not used, but take memory.
 WARM_UP_ROWS = 256
 
@@ -146,13 +148,18 @@ def cut_lanes(ids: Ids, lanes: int) -> list[Ids]:
 def rows_of_known_tokens(source: LogitsSource, policy: ContextPolicy, plan: Plan, ids: Ids) -> Iterator[RowBatch]:
     """The rows that predict each of `[n]` ids, pass by pass."""
     lanes = cut_lanes(ids, plan.lanes)
-    for batch in _batches(source, len(lanes), plan.batch):
+    for batch in _batches(source, policy, [len(lane) for lane in lanes], plan.batch):
         yield from _rows_in_step(source, policy, plan.chunk, lanes[batch.start : batch.stop], batch.start)
 
 
-def _batches(source: LogitsSource, lanes: int, most: int | None = None) -> list[range]:
-    """Which lanes are fed together: as many as the source takes at once, but at most so many, in order."""
-    size = min(source.max_batch or lanes, most or lanes, lanes)
+def _batches(
+    source: LogitsSource, policy: ContextPolicy, lengths: Sequence[int], most: int | None = None
+) -> list[range]:
+    """Which lanes are fed together: as many as the source takes at once and memory allows, but at most so many, in order."""
+    lanes = len(lengths)
+    cache_bytes = source.cache_bytes * min(policy.window, lengths[0]) if lengths else 0
+    fitting = max(MAX_CACHE_BYTES // cache_bytes, 1) if cache_bytes else lanes
+    size = min(source.max_batch or lanes, most or lanes, fitting, lanes)
     return [range(start, min(start + size, lanes)) for start in range(0, lanes, size or 1)]
 
 
@@ -178,7 +185,7 @@ def decode_in_lockstep(
     source: LogitsSource, policy: ContextPolicy, lengths: Sequence[int], decide: Callable[[int, Logits], Sequence[int]]
 ) -> None:
     """Walk lanes of unknown tokens, longest first: `decide(first_lane, rows [lanes, V])` gives the next token of each."""
-    for batch in _batches(source, len(lengths)):
+    for batch in _batches(source, policy, lengths):
         _decode_in_step(source, policy, lengths[batch.start : batch.stop], batch.start, decide)
 
 

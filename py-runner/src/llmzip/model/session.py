@@ -5,7 +5,9 @@ Owns the ONNX Runtime session, the past, masks and positions; knows no windows, 
 
 from __future__ import annotations
 
+import math
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +21,7 @@ from llmzip.model.exactness import RULES_VERSION, Exactness
 from llmzip.model.graph import BatchPolicy, GraphView, graph_exactness, opset_and_ops, tensor_info
 from llmzip.model.model_files import ModelFiles
 from llmzip.model.provider import CPU, check_provider, open_session
-from llmzip.model.signature import IDS, LOGITS, MASK, POSITIONS, read_signature
+from llmzip.model.signature import IDS, LOGITS, MASK, POSITIONS, CacheSlot, read_signature
 from llmzip.model.source import FLOAT32_PLAN_TOLERANCE, Ids, Logits
 
 GRAPH_OPTIMIZATION = {
@@ -35,7 +37,10 @@ MAX_THREADS = 1024
 
 @dataclass(frozen=True)
 class SessionOptions:
-    """How a graph is run; `batch` is the most lanes that are fed at once, all where the graph allows it if None."""
+    """How a graph is run.
+
+    `batch` is the most lanes that are fed at once; if None, all where the graph allows it and their cache is small enough.
+    """
 
     threads: int = 1
     provider: str = CPU
@@ -67,6 +72,12 @@ def _max_batch(asked: int | None, policy: BatchPolicy) -> int | None:
     return 1
 
 
+def _cache_bytes(asked: int | None, caches: Sequence[CacheSlot]) -> int:
+    if asked is not None:
+        return 0
+    return sum(np.dtype(cache.type).itemsize * math.prod(size for size in cache.shape if size) for cache in caches)
+
+
 def _plan_tolerance(exactness: Exactness, cache_types: list[str]) -> float | None:
     if exactness.exact:
         return 0.0
@@ -93,6 +104,7 @@ class Session:
         self._outputs = [tensor_info(each) for each in self._session.get_outputs()]
         self.signature = signature = read_signature(self._inputs, self._outputs, config)
         self.max_batch = _max_batch(settings.batch, signature.batch_policy)
+        self.cache_bytes = _cache_bytes(settings.batch, signature.caches)
         self.exactness = graph_exactness(files.onnx)
         self.plan_tolerance = _plan_tolerance(self.exactness, [cache.type for cache in signature.caches])
         self.vocab_size = signature.vocab_size

@@ -38,6 +38,11 @@ class LogitsSource(Protocol):
         ...
 
     @property
+    def cache_bytes(self) -> int:
+        """Bytes of the cache for an input of a lane, which bound how many lanes are fed at once; 0 where they do not."""
+        ...
+
+    @property
     def exactness(self) -> Exactness:
         """Whether its logits are the same bits everywhere and in every plan."""
         ...

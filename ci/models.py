@@ -42,6 +42,9 @@ def family(name: str, folder: Path) -> bool:
         RUNNERS,
         "--require",
         RUNNERS,
+        # Enough for every plan; the whole sequence is the tiny model's to show.
+        "--tokens",
+        "300",
         "--report",
         folder / f"{name}.json",
     )

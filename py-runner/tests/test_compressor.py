@@ -77,7 +77,7 @@ plain_bytes = st.one_of(
 
 
 @given(plain_bytes, st.integers(1, 9), st.sampled_from([1, 2, 7, 40, 1 << 20]), st.sampled_from(EPS), st.data())
-@hypothesis_settings(max_examples=150, deadline=None)
+@hypothesis_settings(max_examples=50, deadline=None)
 def test_any_bytes_come_back_from_any_reader_within_eps(
     plain: bytes, lanes: int, frame_bytes: int, eps: str, data: st.DataObject
 ) -> None:

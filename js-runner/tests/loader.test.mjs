@@ -268,6 +268,20 @@ suite('files', () => {
 });
 
 suite('tiny model', { skip: withoutTiny }, () => {
+  // Six layers of keys and values, two heads of 32 each; the exact graph has bytes and a scale of 4 for a head.
+  for (const [variant, expected] of Object.entries({ q4: 3072, q4f16: 1536, exact: 864 })) {
+    test(`${variant}: an input takes what the caches declare unless a batch was asked for`, async (context) => {
+      for (const [batch, bytes] of [
+        [undefined, expected],
+        [4, 0],
+      ]) {
+        const model = await loadModel(TINY, `onnx/model_${variant}.onnx`, { ...DEFAULT_SETTINGS, batch });
+        context.after(() => model.dispose());
+        assert.equal(model.source.cacheBytes, bytes);
+      }
+    });
+  }
+
   for (const variant of TINY_VARIANTS) {
     test(`${variant}: one pass, chunks, lanes and threads see the same text`, async (context) => {
       const file = `onnx/model_${variant}.onnx`;

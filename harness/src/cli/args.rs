@@ -112,7 +112,7 @@ pub struct ModelArguments {
 /// How many lanes are fed at once.
 #[derive(Debug, Args)]
 pub struct BatchArguments {
-    /// The most lanes that are fed at once, at most 256; all whose caches are 192 MiB together, where the graph allows it, else one, unless given.
+    /// The most lanes that are fed at once, at most 256; unless given, as many as have caches of 192 MiB together, or one where the graph takes no more.
     #[arg(long, value_name = "COUNT")]
     pub batch: Option<usize>,
 }

@@ -60,7 +60,7 @@ impl CacheSlot {
     pub fn bytes_per_input(&self) -> usize {
         let element = match self.element.as_str() {
             "int8" | "uint8" => 1,
-            "float16" => 2,
+            "float16" | "bfloat16" => 2,
             _ => 4,
         };
         let grows = |axis: usize| axis == 0 || axis == self.past_axis;

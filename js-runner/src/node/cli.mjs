@@ -48,8 +48,8 @@ options:
   --variant NAME        variant of the model (default: exact, else q4f16, else the first)
   --threads N           threads of ONNX Runtime (default: 1)
   --provider NAME       execution provider of ONNX Runtime (default: cpu)
-  --batch N             most lanes that are fed at once (default: all whose caches are 192 MiB together, where the graph
-                        allows it, else one)
+  --batch N             most lanes that are fed at once (default: as many as have caches of 192 MiB together, or
+                        one where the graph takes no more)
   --lanes N             lanes that decode side by side: a number, or auto, by the length of each frame (default: auto)
   --eps E               largest difference of a log-prob withstood (default: the manifest's)
   --frame-bytes N       plain bytes of a frame (default: ${FRAME_BYTES})

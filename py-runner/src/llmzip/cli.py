@@ -107,8 +107,8 @@ def _parser() -> argparse.ArgumentParser:
         "--batch",
         type=positive,
         metavar="N",
-        help="most lanes that are fed at once (default: all whose caches are 192 MiB together, where the graph allows it,"
-        " else one)",
+        help="most lanes that are fed at once (default: as many as have caches of 192 MiB together, or one where the"
+        " graph takes no more)",
     )
     verify = _Parser(add_help=False)
     verify.add_argument(

@@ -269,3 +269,12 @@ def test_rows_outlive_the_next_pass(tiny: Session) -> None:
     tiny.reset(1)
     tiny.feed(np.array([[7]]))
     assert np.array_equal(first, kept)
+
+
+@pytest.mark.parametrize(("variant", "expected"), [("q4", 3072), ("q4f16", 1536), ("exact", 864)])
+def test_an_input_takes_what_the_caches_declare_unless_a_batch_was_asked_for(variant: str, expected: int) -> None:
+    """Six layers of keys and values, two heads of 32 each; the exact graph has bytes and a scale of 4 for a head."""
+    config = json.loads((TINY / "config.json").read_text())
+    files = one_file((TINY / "onnx" / f"model_{variant}.onnx").read_bytes())
+    assert Session(files, config, SessionOptions()).cache_bytes == expected
+    assert Session(files, config, SessionOptions(batch=4)).cache_bytes == 0

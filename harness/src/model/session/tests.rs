@@ -325,3 +325,17 @@ fn what_does_not_belong_together_is_refused() {
         std::fs::write(folder.join("model.onnx"), b"<!DOCTYPE html>").unwrap();
     });
 }
+
+#[test]
+fn an_input_takes_what_the_caches_declare_unless_a_batch_was_asked_for() {
+    // Six layers of keys and values, two heads of 32 each; the exact graph has bytes and a scale of 4 for a head.
+    for (variant, expected) in [("q4", 3072), ("q4f16", 1536), ("exact", 864)] {
+        let Some(model) = tiny(variant) else { return };
+        assert_eq!(model.session.cache_bytes(), expected, "{variant}");
+        let asked = SessionOptions {
+            batch: Some(4),
+            ..SessionOptions::default()
+        };
+        assert_eq!(tiny_with(variant, asked).unwrap().session.cache_bytes(), 0);
+    }
+}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,14 @@ def build(folder: Path, sizes: llama.Sizes = SIZES) -> bytes:
     return export_exact(folder).content
 
 
-def logits(content: bytes, *, level: str = "all", threads: int = 1, chunk: int = len(IDS)) -> npt.NDArray[np.int32]:
-    """The bits of the logits of `IDS`, fed in chunks, [sequence, vocab]."""
+def logits(
+    content: bytes, ids: Sequence[int] = IDS, *, level: str = "all", threads: int = 1, chunk: int = len(IDS)
+) -> npt.NDArray[np.int32]:
+    """The bits of the logits of `ids`, fed in chunks, [sequence, vocab]."""
     settings = SessionOptions(threads=threads, graph_optimization=level)
     session = Session(one_file(content), llama.config(SIZES), settings)
     session.reset(1)
-    rows = [session.feed(np.array([IDS[at : at + chunk]])) for at in range(0, len(IDS), chunk)]
+    rows = [session.feed(np.array([ids[at : at + chunk]])) for at in range(0, len(ids), chunk)]
     found = np.concatenate([row[0] for row in rows]).astype(np.float32)
     assert np.isfinite(found).all()
     assert found.std() > 0

@@ -20,7 +20,7 @@ from .graphs import Edited
 
 
 def sum_of_floats(graph: Edited) -> str:
-    """The squares of the numbers themselves, not of their high bytes."""
+    """The squares of the numbers themselves, not of their bytes."""
     node = the_float_sum(graph)
     square = graph.maker(node.input[0])
     scaled = graph.maker(graph.maker(square.input[0]).input[0]).input[0]
@@ -40,6 +40,7 @@ def sum_of_large_integers(graph: Edited) -> str:
     sum_of_floats(graph)
     node = the_float_sum(graph)
     square = graph.maker(node.input[0])
+    graph.insert(square, 0, "Mul", graph.new_constant(128.0))
     rounded = graph.insert(square, 0, "Round")
     square.input[1] = rounded.output[0]
     return str(node.name)
@@ -186,9 +187,9 @@ def bytes_of_products(graph: Edited) -> str:
 
 
 def overflow(graph: Edited) -> str:
-    """A dequantised byte times 2^120."""
+    """A dequantised byte times 2^122."""
     square = graph.maker(the_float_sum(graph).input[0])
-    node = graph.insert(square, 0, "Mul", graph.new_constant(2.0**120))
+    node = graph.insert(square, 0, "Mul", graph.new_constant(2.0**122))
     return str(node.name)
 
 

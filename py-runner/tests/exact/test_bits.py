@@ -15,6 +15,7 @@ STEP: dict[str, Any] = {"chunk": 1}
 PLAIN: dict[str, Any] = {"level": "disabled"}
 BASIC: dict[str, Any] = {"level": "basic"}
 
+TEXTS = 32
 # Where two ways of running each broken graph part.
 DIFFER = {
     "1 / y": (PLAIN, BASIC),  # (1 / y) * z has become z / y
@@ -29,8 +30,14 @@ def test_bits_differ_where_a_rule_is_broken(
 ) -> None:
     edited = graphs.Edited(exact)
     BREAKS[name].edit(edited)
-    first, second = (graphs.logits(edited.content, **way) for way in ways)
-    assert (first != second).any()
+    # A last bit is often lost where a row is next rounded to bytes, so that one text may not show it.
+    rng = np.random.default_rng(0)
+    texts = [rng.integers(0, graphs.SIZES.vocab, graphs.SIZES.positions).tolist() for _ in range(TEXTS)]
+    differ = [
+        (graphs.logits(edited.content, ids, **ways[0]) != graphs.logits(edited.content, ids, **ways[1])).any()
+        for ids in texts
+    ]
+    assert any(differ)
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,9 @@ FAMILIES = {
     "qwen3": llama.Sizes(family="qwen3", head_dim=32),
 }
 IDS = [0, 5, 90, 33, 33, 7, 64, 12, 0, 95, 41, 2, 77, 18, 6, 50]
-# Queries, keys and values have 8 bits and the weights 7. Root mean square, of logits whose spread is 1; random weights of long rows make
+# What products take has 8 bits and the weights 7. Root mean square, of logits whose spread is 1; random weights of long rows make
 # scores of hundreds, where one key takes all and a small error may choose another.
-TOLERANCE = dict.fromkeys(FAMILIES, 0.04) | {"long rows": 0.15}
+TOLERANCE = dict.fromkeys(FAMILIES, 0.05) | {"long rows": 0.25}
 TYPES = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
 
 

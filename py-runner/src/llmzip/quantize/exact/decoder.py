@@ -20,7 +20,8 @@ from .attention import Attention, declare_caches, mask, query_factor
 from .declare import declare_shapes
 from .exponential import exponential, root_scale
 from .heads import Heads, rotation
-from .operations import PEAK, ZERO_POINT, Operations, normalization_unit
+from .operations import PEAK, ZERO_POINT, OneByte, Operations, TwoBytes, normalization_unit
+from .residual import ResidualBasis, RotatedWeights
 from .weights import Int8Columns, quantize_columns
 
 _LARGEST_FILE = 2**31 - 1
@@ -57,8 +58,9 @@ def build_exact_graph(weights: Weights, source: Provenance) -> bytes:
 
 class _Decoder:
     def __init__(self, weights: Weights) -> None:
-        self._weights = weights
         self._config = weights.config
+        self._basis = ResidualBasis(self._config.hidden_size)
+        self._weights = RotatedWeights(weights, self._basis)
         self._graph = GraphWriter()
 
     def build(self, metadata: dict[str, str]) -> onnx.ModelProto:
@@ -77,12 +79,12 @@ class _Decoder:
         residual = self._embed(embedding)
         for layer in range(config.num_hidden_layers):
             ops = Operations(graph, f"/model/layers.{layer}")
-            x = ops.two_bytes(residual)
+            x = ops.one_byte(residual)
             norm = ops.normalization(x, config.hidden_size, config.rms_norm_eps)
             heads = Heads(graph, self._weights, layer, turn, query_factor(config)).build(x, norm)
             mixed = ops.one_byte(Attention(graph, config, layer, bias).build(*heads))
-            output = quantize_columns(self._weights.linear(layer, "self_attn.o_proj")).times(1 / ZERO_POINT)
-            product = ops.short_product(mixed, f"model.layers.{layer}.self_attn.o_proj", output)
+            output = quantize_columns(self._weights.writing(layer, "self_attn.o_proj")).times(1 / ZERO_POINT)
+            product = ops.product(mixed, f"model.layers.{layer}.self_attn.o_proj", output)
             residual = ops.node("Add", residual, ops.node("Mul", product, mixed.peak))
             residual = self._mlp(Operations(graph, f"/model/layers.{layer}/mlp"), layer, residual)
         self._head(residual, embedding)
@@ -100,12 +102,10 @@ class _Decoder:
 
     def _mlp(self, ops: Operations, layer: int, residual: str) -> str:
         config, at = self._config, f"model.layers.{layer}.mlp"
-        x = ops.two_bytes(residual)
+        x = ops.one_byte(residual)
         norm = ops.normalization(x, config.hidden_size, config.rms_norm_eps)
-        norm_weight = self._weights.norm(f"layers.{layer}.post_attention_layernorm")
+        both = self._weights.reading(layer, "post_attention_layernorm", "mlp.gate_proj", "mlp.up_proj")
         unit = normalization_unit(config.hidden_size)
-        names = ("mlp.gate_proj", "mlp.up_proj")
-        both = np.concatenate([self._weights.linear(layer, name) * norm_weight for name in names])
         inner = config.intermediate_size
         # Constant factors are those of columns: they cost nothing there.
         factors = np.concatenate((np.full(inner, -root_scale() / unit), np.ones(inner)))
@@ -117,22 +117,40 @@ class _Decoder:
             ops.node("Add", exponential(ops, root, ceiling=_SIGMOID_CEILING), ops.number(1.0)), 2.0
         )
         hidden = ops.two_bytes(ops.node("Mul", ops.node("Mul", root, twice_sigmoid), up))
-        down = quantize_columns(self._weights.linear(layer, "mlp.down_proj"))
+        down = quantize_columns(self._weights.writing(layer, "mlp.down_proj"))
         product = ops.product(hidden, f"{at}.down_proj", down.times(-0.5 / (root_scale() * unit * PEAK)))
         return ops.node("Add", residual, ops.node("Mul", product, ops.node("Mul", hidden.peak, norm.factor)))
 
     def _head(self, residual: str, embedding: Int8Columns) -> None:
         ops, config = Operations(self._graph, "/lm_head"), self._config
-        plain = ops.two_bytes(residual)
-        norm = ops.normalization(plain, config.hidden_size, config.rms_norm_eps)
-        # A tied head shares its int8 matrix with the embedding: the norm's weight cannot be worked into it.
-        weight = self._graph.constant("model.norm.weight", self._weights.norm("norm"))
-        x = ops.two_bytes(ops.node("Mul", residual, weight))
+        unit = normalization_unit(config.hidden_size)
         head = self._weights.head()
         if head is None:
+            plain = ops.two_bytes(residual)
+            norm = ops.normalization(plain, config.hidden_size, config.rms_norm_eps)
+            x, scale = self._last_norm(ops, plain)
             product = ops.product(x, _EMBEDDING, embedding, ops.transpose(f"{_EMBEDDING}.rows", 1, 0))
+            scale = ops.node("Mul", scale, norm.factor)
         else:
-            product = ops.product(x, "lm_head", quantize_columns(head))
-        unit = normalization_unit(config.hidden_size)
-        scale = ops.scaled(ops.node("Mul", x.peak, ops.node("Mul", plain.levels, norm.factor)), 1 / (PEAK * unit))
+            x = ops.one_byte(residual)
+            norm = ops.normalization(x, config.hidden_size, config.rms_norm_eps)
+            product = ops.product(x, "lm_head", quantize_columns(head).times(1 / unit))
+            scale = norm.factor
         self._graph.node("Mul", "/lm_head/logits", [product, scale], ["logits"])
+
+    def _last_norm(self, ops: Operations, plain: TwoBytes) -> tuple[OneByte, str]:
+        """The integers of `plain` times the last norm's weight, and what turns products with them into those, [.., 1].
+
+        A head that is the embedding has its int8 matrix too, so that the weight cannot be worked into it: the row goes back to
+        the basis that the weight is in, is multiplied, and returns.
+        """
+        basis = self._basis
+        matrix = self._graph.constant("model.residual.basis", basis.matrix)
+        sums = int(np.abs(basis.matrix.astype(np.int64)).sum(axis=0).max())
+        weight = self._graph.constant("model.norm.weight", self._weights.last_norm())
+        back = ops.integer_product(plain, ops.transpose(matrix, 1, 0), sums)
+        normed = ops.two_bytes(ops.node("Mul", back, weight))
+        x = ops.one_byte(ops.integer_product(normed, matrix, sums))
+        unit = normalization_unit(self._config.hidden_size)
+        scale = ops.scaled(ops.node("Mul", x.peak, normed.peak), 1 / (ZERO_POINT * PEAK * unit * basis.order))
+        return x, scale

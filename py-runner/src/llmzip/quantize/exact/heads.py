@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from llmzip.quantize.checkpoint import Weights
 from llmzip.quantize.config import DecoderConfig
 from llmzip.quantize.graph import GraphWriter
 
-from .operations import ZERO_POINT, Normalization, Operations, TwoBytes, normalization_unit
+from .operations import ZERO_POINT, Normalization, OneByte, Operations, normalization_unit
+from .residual import RotatedWeights
 from .weights import quantize_columns
 
 _PROJECTIONS = ("q_proj", "k_proj", "v_proj")
@@ -56,14 +56,16 @@ def rotation(graph: GraphWriter, config: DecoderConfig, tables: dict[str, Array]
 class Heads:
     """The queries, keys and values of one layer; `query_factor` is a constant that the queries' scales are multiplied by."""
 
-    def __init__(self, graph: GraphWriter, weights: Weights, layer: int, turn: Rotation, query_factor: float) -> None:
+    def __init__(
+        self, graph: GraphWriter, weights: RotatedWeights, layer: int, turn: Rotation, query_factor: float
+    ) -> None:
         config = weights.config
         self._ops = Operations(graph, f"/model/layers.{layer}/self_attn/heads")
         self._weights, self._config, self._layer, self._turn = weights, config, layer, turn
         self._sizes = (config.num_attention_heads, config.num_key_value_heads, config.num_key_value_heads)
         self._query_factor = query_factor
 
-    def build(self, x: TwoBytes, norm: Normalization) -> tuple[Rows, Rows, Rows]:
+    def build(self, x: OneByte, norm: Normalization) -> tuple[Rows, Rows, Rows]:
         """Queries, keys and values of the normalised `x`."""
         ops = self._ops
         projected = self._projected(x, norm)
@@ -77,13 +79,12 @@ class Heads:
         queries, keys, values = (Rows(*pair) for pair in zip(parts, scales, strict=True))
         return queries, keys, values
 
-    def _projected(self, x: TwoBytes, norm: Normalization) -> str:
+    def _projected(self, x: OneByte, norm: Normalization) -> str:
         """All heads, [batch, sequence, heads, head_dim]: real with biases, else without the rows' factor."""
         ops, config = self._ops, self._config
         at = f"model.layers.{self._layer}.self_attn"
         names = [f"self_attn.{name}" for name in _PROJECTIONS]
-        weight = np.concatenate([self._weights.linear(self._layer, name) for name in names])
-        columns = quantize_columns(weight * self._weights.norm(f"layers.{self._layer}.input_layernorm"))
+        columns = quantize_columns(self._weights.reading(self._layer, "input_layernorm", *names))
         if self._constants_are_of_columns:
             columns = columns.times(np.repeat(self._constants()[:, 0], config.head_dim))
         product = ops.product(x, f"{at}.qkv", columns)

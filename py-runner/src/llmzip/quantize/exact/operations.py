@@ -44,10 +44,14 @@ class TwoBytes:
 
 @dataclass(frozen=True)
 class OneByte:
-    """Rows of integers in [-ZERO_POINT, ZERO_POINT): uint8 around ZERO_POINT; the real values are the integers * peak / ZERO_POINT."""
+    """Rows of integers in [-ZERO_POINT, ZERO_POINT): `integers` uint8 around ZERO_POINT.
+
+    `peak` is the largest magnitude of a row and `levels` ZERO_POINT / peak, [.., 1]: the real values are the integers / levels.
+    """
 
     integers: str
     peak: str
+    levels: str
 
 
 @dataclass(frozen=True)
@@ -136,9 +140,9 @@ class Operations:
     def one_byte(self, x: str) -> OneByte:
         """Quantise each row of `x` by its largest magnitude, to half as many bits and a third of the nodes of `two_bytes`."""
         peak = self.peak(x)
+        levels = self.reciprocal(peak, ZERO_POINT)
         # The integer 128 is out of range and becomes 127: less than what rounding costs.
-        integers = self.node("Mul", x, self.reciprocal(peak, ZERO_POINT))
-        return OneByte(self.quantized(integers, 1, ZERO_POINT), peak)
+        return OneByte(self.quantized(self.node("Mul", x, levels), 1, ZERO_POINT), peak, levels)
 
     def matrix(self, x: str, weight: str, x_zero: int, weight_zero: int | None = None) -> str:
         """An integer product, int32; `weight_zero` is for weights that are uint8."""
@@ -155,45 +159,54 @@ class Operations:
         parts = [self.node("Cast", part, to=TensorProto.FLOAT) for part in (high, low)]
         return self.node("Add", self.scaled(parts[0], 1 << LOW_BITS), parts[1])
 
-    def short_product(self, x: OneByte, name: str, weight: Int8Columns) -> str:
-        """`x` times an int8 matrix [in, out], with the columns' scales but without the rows' (`x.peak / ZERO_POINT`)."""
-        matrix = self.graph.constant(f"{name}.int8", weight.values)
-        scales = self.graph.constant(f"{name}.scales", weight.scales)
-        product = self.node("Cast", self.matrix(x.integers, matrix, ZERO_POINT), to=TensorProto.FLOAT)
-        return self.node("Mul", product, scales)
-
-    def product(self, x: TwoBytes, name: str, weight: Int8Columns, matrix: str | None = None) -> str:
-        """`x` times an int8 matrix [in, out], with the columns' scales but without the rows' (`x.peak / PEAK`).
+    def product(self, x: OneByte | TwoBytes, name: str, weight: Int8Columns, matrix: str | None = None) -> str:
+        """`x` times an int8 matrix [in, out], with the columns' scales but without the rows' (1 / `x.levels`).
 
         `matrix` names the matrix where the graph has it already.
         """
         matrix = matrix or self.graph.constant(f"{name}.int8", weight.values)
         scales = self.graph.constant(f"{name}.scales", weight.scales)
+        return self.node("Mul", self.integer_product(x, matrix, weight.largest_column_sum), scales)
+
+    def integer_product(self, x: OneByte | TwoBytes, matrix: str, largest_column_sum: int) -> str:
+        """The integers of `x` times an int8 matrix [in, out], as float."""
+        if isinstance(x, OneByte):
+            return self.node("Cast", self.matrix(x.integers, matrix, ZERO_POINT), to=TensorProto.FLOAT)
         # One product of both bytes: for a single row the time goes into reading the matrix.
         both = self.matrix(self.node("Concat", x.high, x.low, axis=0), matrix, ZERO_POINT)
         high, low = self.nodes("Split", both, outputs=2, axis=0)
         # |high| <= 128 and |low| <= 128, whatever the rows are.
-        bound = ZERO_POINT * ((1 << LOW_BITS) + 1) * weight.largest_column_sum
-        return self.node("Mul", self.joined(high, low, bound), scales)
+        bound = ZERO_POINT * ((1 << LOW_BITS) + 1) * largest_column_sum
+        return self.joined(high, low, bound)
 
-    def normalization(self, x: TwoBytes, size: int, epsilon: float, levels: str | None = None) -> Normalization:
+    def normalization(
+        self, x: OneByte | TwoBytes, size: int, epsilon: float, levels: str | None = None
+    ) -> Normalization:
         """The RMSNorm of rows of `size`; `levels` are those of the real values where `x` lacks a factor of theirs.
 
-        With integers q = x * levels it multiplies them by 1 / sqrt(mean(q^2) + epsilon * levels^2). The sum of squares is that
-        of the high bytes: integers of 14 bits, whose sums are exact in any order as long as they stay below 2^24; longer
+        With integers q = x * levels it multiplies them by 1 / sqrt(mean(q^2) + epsilon * levels^2). The squares of two bytes
+        are those of the high ones. A sum of squares of bytes is exact in any order as long as it stays below 2^24; longer
         rows are summed in pieces, and the pieces as int32.
         """
-        squares = self.node("Mul", x.coarse, x.coarse)
+        if isinstance(x, OneByte):
+            integers, unit = self.dequantized(x.integers, 1, ZERO_POINT), 1
+        else:
+            integers, unit = x.coarse, _SQUARE_UNIT
+        squares = self.node("Mul", integers, integers)
         pieces = _pieces(size)
         if pieces == 1:
             sums = self.node("ReduceSum", squares, self.integers(-1), keepdims=1)
         else:
             cut = self.reshape(squares, 0, 0, pieces, size // pieces)  # a row of a head is never this long
-            units = self.scaled(self.node("ReduceSum", cut, self.integers(-1), keepdims=0), 1 / _SQUARE_UNIT)
+            units = self.node("ReduceSum", cut, self.integers(-1), keepdims=0)
+            if unit != 1:
+                units = self.scaled(units, 1 / unit)
             whole = self.node(
                 "ReduceSum", self.node("Cast", units, to=TensorProto.INT32), self.integers(-1), keepdims=1
             )
-            sums = self.scaled(self.node("Cast", whole, to=TensorProto.FLOAT), _SQUARE_UNIT)
+            sums = self.node("Cast", whole, to=TensorProto.FLOAT)
+            if unit != 1:
+                sums = self.scaled(sums, unit)
         levels = levels or x.levels
         floor = self.scaled(self.node("Mul", levels, levels), epsilon * size)
         root = self.node("Sqrt", self.node("Add", sums, floor))

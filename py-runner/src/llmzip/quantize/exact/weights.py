@@ -38,8 +38,7 @@ class Int8Columns:
 
 def quantize_columns(weight: npt.NDArray[np.float32]) -> Int8Columns:
     """Quantise [out, in], as checkpoints have it, to int8 [in, out]. Raises QuantizeError if a weight is not finite."""
-    if not np.isfinite(weight).all():
-        raise QuantizeError("a weight is not finite", "get the checkpoint again")
+    require_finite(weight)
     peak = np.abs(weight).max(axis=1, keepdims=True).astype(np.float64)
     peak[peak == 0] = LARGEST
     best = np.zeros(weight.shape, np.int8)
@@ -54,3 +53,9 @@ def quantize_columns(weight: npt.NDArray[np.float32]) -> Int8Columns:
         scales = np.where(better, scale, scales)
         least = np.where(better, error, least)
     return Int8Columns(np.ascontiguousarray(best.T), np.ascontiguousarray(scales[:, 0]))
+
+
+def require_finite(weight: npt.NDArray[np.float32]) -> None:
+    """Raise QuantizeError if a weight is not finite."""
+    if not np.isfinite(weight).all():
+        raise QuantizeError("a weight is not finite", "get the checkpoint again")

@@ -63,13 +63,14 @@ class OffsetIndex:
 
     def decisions(self, k: int) -> list[tuple[int, int]]:
         """Bits and probabilities that code `k`, in order; they are learned."""
-        steps = []
+        steps, learned = [], []
         for i, adaptive in enumerate(self._bits[: k + 1]):
             bit = int(i < k)
             steps.append((bit, adaptive.probability()))
             adaptive.update(bit)
-            p = adaptive.probability()
-            self._go_on[i], self._stop[i] = bit_costs()[p], bit_costs()[65536 - p]
+            learned.append(adaptive.probability())
+        p = np.array(learned, np.int64)
+        self._go_on[: len(p)], self._stop[: len(p)] = bit_costs()[p], bit_costs()[65536 - p]
         return steps
 
     def decode(self, decoder: BitDecoder) -> int:
@@ -137,13 +138,15 @@ def choose_offsets(costs: Integers, raw_costs: Integers, offsets: int) -> tuple[
     """The offset index of each block and the cost of the lane: `[blocks, offsets]`, `[blocks]`."""
     index = OffsetIndex(offsets)
     total = np.concatenate([costs, raw_costs[:, np.newaxis]], axis=1)
-    chosen, cost = [], 0
+    chosen: list[int] = []
+    cost = 0
     for block in total:
+        if chosen:
+            index.decisions(chosen[-1])
         row = block + index.costs()
         k = int(row.argmin())
         chosen.append(k)
         cost += int(row[k])
-        index.decisions(k)
     return chosen, cost
 
 

@@ -125,7 +125,8 @@ class RowTrees:
         spans, leaders = ids >> self._span_bits, self.leaders[places]
         below = np.zeros((len(places), 2 << self._span_bits))
         for heap, place, span in zip(below, places.tolist(), spans.tolist(), strict=True):
-            _take_span(self._rows[place], span, self._span_bits, int(self.leaders[place]), heap)
+            weights = _span_weights(self._rows[place], span, self._span_bits, int(self.leaders[place]))
+            heap[1 << self._span_bits :][: len(weights)] = weights
         _sum_heaps(below)
         in_span = with_leader & (leaders >> self._span_bits == spans)
         mask = (1 << self._span_bits) - 1
@@ -138,14 +139,16 @@ class RowTrees:
         )
 
 
-def _take_span(row: Rows, span: int, span_bits: int, leader: int, heap: Floats) -> None:
-    """Write the weights of a span's ids, the leader's being 0, to the leaves of a heap of zeros."""
+def _span_weights(row: Rows, span: int, span_bits: int, leader: int) -> Floats:
+    """The weights of a span's ids, the leader's being 0."""
     first = span << span_bits
-    some = row[first : first + (1 << span_bits)].astype(np.float64)
-    weights = heap[1 << span_bits :][: len(some)]
-    np.exp(np.maximum(some - float(row[leader]), LOWEST_EXPONENT), out=weights)
+    exponents = row[first : first + (1 << span_bits)].astype(np.float64)
+    exponents -= row.item(leader)
+    np.maximum(exponents, LOWEST_EXPONENT, out=exponents)
+    weights: Floats = np.exp(exponents, out=exponents)
     if leader >> span_bits == span:
         weights[leader - first] = 0
+    return weights
 
 
 def _sum_heaps(heaps: Floats) -> None:
@@ -188,18 +191,17 @@ class RowTree:
         """
         span_bits = min(SPAN_BITS, tree_depth(self.vocab_size))
         leader = self.leader if with_leader else -1
-        used_spans = -(-self.vocab_size >> span_bits)
-        span = _descend(self._above, used_spans, leader >> span_bits, decide)
-        below, first = np.zeros(2 << span_bits), span << span_bits
-        _take_span(self._row, span, span_bits, self.leader, below)
-        _sum_heaps(below[np.newaxis])
-        in_span = leader >> span_bits == span
-        return first + _descend(below, self.vocab_size - first, leader - first if in_span else -1, decide)
+        span = _descend(self._above, -(-self.vocab_size >> span_bits), leader >> span_bits, decide)
+        weights = _span_weights(self._row, span, span_bits, self.leader).tolist()
+        first = span << span_bits
+        if leader >> span_bits == span:
+            weights[leader - first] = 1.0
+        return first + _descend_weights(weights, 1 << span_bits, decide)
 
 
 def _descend(heap: Floats, used: int, leader: int, decide: Callable[[float], int]) -> int:
     """The leaf of a heap that decisions lead to, of which the first `used` hold ids; a leader of -1 has no weight."""
-    mass, log = heap.item, math.log
+    mass = heap.item
     levels = len(heap).bit_length() - 2
     end, leader_leaf = (1 << levels) + used, (1 << levels) + leader if leader >= 0 else 0
     node = 1
@@ -214,8 +216,25 @@ def _descend(heap: Floats, used: int, leader: int, decide: Callable[[float], int
             left_mass += 1
         elif above_leader == left + 1:
             right_mass += 1
-        node = left + decide(log(max(right_mass, LOWEST_MASS)) - log(max(left_mass, LOWEST_MASS)))
+        node = left + decide(_log_odds(left_mass, right_mass))
     return node - (1 << levels)
+
+
+def _descend_weights(weights: list[float], leaves: int, decide: Callable[[float], int]) -> int:
+    """The same without a heap: for the few leaves of a span that is gone through but once, sums of lists take less time than arrays do."""
+    first = 0
+    while leaves > 1:
+        leaves //= 2
+        middle = first + leaves
+        if middle < len(weights):
+            left, right = sum(weights[first:middle]), sum(weights[middle : middle + leaves])
+            if decide(_log_odds(left, right)):
+                first = middle
+    return first
+
+
+def _log_odds(left: float, right: float) -> float:
+    return math.log(max(right, LOWEST_MASS)) - math.log(max(left, LOWEST_MASS))
 
 
 def log_probs(rows: Rows) -> Floats:

@@ -83,7 +83,7 @@ class Grid:
         self.eps = eps
         self.guard = guard_of(eps)
         self.shifts = np.array([offset_numerator(k) / 65536 for k in range(offsets)])
-        self._shifts = self.shifts.tolist()
+        self._shifts: list[float] = self.shifts.tolist()
         self._rows: dict[int, list[int]] = {}
         self._costs: Integers | None = None
 

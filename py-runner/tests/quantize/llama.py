@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +46,9 @@ def random_weights(sizes: Sizes, seed: int) -> dict[str, npt.NDArray[np.float32]
     rng = np.random.default_rng(seed)
 
     def grid(rows: int, columns: int) -> npt.NDArray[np.float32]:
-        q = rng.integers(-8, 8, (rows, columns // BLOCK, BLOCK))
-        scale = np.exp2(rng.integers(-7, -4, (rows, columns // BLOCK, 1)))
+        block = math.gcd(columns, BLOCK)
+        q = rng.integers(-8, 8, (rows, columns // block, block))
+        scale = np.exp2(rng.integers(-7, -4, (rows, columns // block, 1)))
         return (q * scale).reshape(rows, columns).astype(np.float32)
 
     def dense(*shape: int, center: float = 0.0) -> npt.NDArray[np.float32]:

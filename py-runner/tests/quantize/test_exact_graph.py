@@ -27,6 +27,8 @@ FAMILIES = {
     "llama, untied": llama.Sizes(
         vocab=128, hidden=96, inner=32, layers=3, heads=4, kv_heads=4, head_dim=32, tied=False
     ),
+    "rotated in blocks": llama.Sizes(hidden=100),
+    "a great epsilon": llama.Sizes(eps=0.1),
     "long rows": llama.Sizes(hidden=2048, inner=64, layers=1),
     "mistral": llama.Sizes(family="mistral", window=5),
     "qwen2": llama.Sizes(family="qwen2"),

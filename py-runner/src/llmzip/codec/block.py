@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from llmzip.codec.arithmetic_coder import AdaptiveBit, BitDecoder, BitEncoder
-from llmzip.codec.grid import Floats, Grid, bit_costs, offset_numerator, position
+from llmzip.codec.grid import Floats, Grid, bit_costs, position
 from llmzip.codec.lane_paths import LanePaths
 from llmzip.codec.tree import RowTree, tree_depth
 from llmzip.errors import FormatError
@@ -242,7 +242,7 @@ class LaneDecoder:
         def decide(log_odds: float) -> int:
             return decode(probabilities[cell(log_odds, offset) + 1])
 
-        leads = tree.lead > 1 + offset_numerator(offset) / 65536
+        leads = tree.lead > 1 + self._grid.scalar_shifts[offset]
         if leads and decide(tree.leader_log_odds):
             return tree.leader
         token = tree.find(decide, with_leader=not leads)

@@ -83,7 +83,8 @@ class Grid:
         self.eps = eps
         self.guard = guard_of(eps)
         self.shifts = np.array([offset_numerator(k) / 65536 for k in range(offsets)])
-        self._shifts: list[float] = self.shifts.tolist()
+        # The same as numbers, for one token at a time.
+        self.scalar_shifts: list[float] = self.shifts.tolist()
         self._rows: dict[int, list[int]] = {}
         self._costs: Integers | None = None
 
@@ -136,7 +137,7 @@ class Grid:
         """`cell` of one number, without the cost of an array."""
         v = -LIMIT if v < -LIMIT else LIMIT if v > LIMIT else v
         place = TWO_OVER_PI * math.atan(math.exp(v / 3))
-        return math.floor(self.cells * place - self._shifts[k])
+        return math.floor(self.cells * place - self.scalar_shifts[k])
 
     def costs(self) -> Integers:
         """What bit 0 and bit 1 cost in all cells and under all offsets, in 2^-16 bits, `[2, cells + 2, offsets]`; row 0 is cell -1."""

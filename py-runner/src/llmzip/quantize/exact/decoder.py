@@ -20,7 +20,7 @@ from .attention import Attention, declare_caches, mask, query_factor
 from .declare import declare_shapes
 from .exponential import exponential, root_scale
 from .heads import Heads, rotation
-from .operations import PEAK, ZERO_POINT, OneByte, Operations, TwoBytes, normalization_unit
+from .operations import PEAK, ZERO_POINT, Normalization, OneByte, Operations, TwoBytes, normalization_unit
 from .residual import ResidualBasis, RotatedWeights
 from .weights import Int8Columns, quantize_columns
 
@@ -80,7 +80,7 @@ class _Decoder:
         for layer in range(config.num_hidden_layers):
             ops = Operations(graph, f"/model/layers.{layer}")
             x = ops.one_byte(residual)
-            norm = ops.normalization(x, config.hidden_size, config.rms_norm_eps)
+            norm = self._norm(ops, x)
             heads = Heads(graph, self._weights, layer, turn, query_factor(config)).build(x, norm)
             mixed = ops.one_byte(Attention(graph, config, layer, bias).build(*heads))
             output = quantize_columns(self._weights.writing(layer, "self_attn.o_proj")).times(1 / ZERO_POINT)
@@ -91,7 +91,7 @@ class _Decoder:
         return graph.model(f"{config.model_type}_exact", "llmzip", metadata)
 
     def _embed(self, embedding: Int8Columns) -> str:
-        """Rows of the embedding; the head's matrix is the same one, turned when the graph is loaded."""
+        """Rows of the embedding; the head's matrix is the same one, transposed when the graph is loaded."""
         ops = Operations(self._graph, "/model/embed_tokens")
         matrix = self._graph.constant(f"{_EMBEDDING}.rows", np.ascontiguousarray(embedding.values.T))
         scales = self._graph.constant(f"{_EMBEDDING}.scales", embedding.scales)
@@ -103,7 +103,7 @@ class _Decoder:
     def _mlp(self, ops: Operations, layer: int, residual: str) -> str:
         config, at = self._config, f"model.layers.{layer}.mlp"
         x = ops.one_byte(residual)
-        norm = ops.normalization(x, config.hidden_size, config.rms_norm_eps)
+        norm = self._norm(ops, x)
         both = self._weights.reading(layer, "post_attention_layernorm", "mlp.gate_proj", "mlp.up_proj")
         unit = normalization_unit(config.hidden_size)
         inner = config.intermediate_size
@@ -121,21 +121,23 @@ class _Decoder:
         product = ops.product(hidden, f"{at}.down_proj", down.times(-0.5 / (root_scale() * unit * PEAK)))
         return ops.node("Add", residual, ops.node("Mul", product, ops.node("Mul", hidden.peak, norm.factor)))
 
+    def _norm(self, ops: Operations, x: OneByte | TwoBytes) -> Normalization:
+        """Of a row of the residual."""
+        return ops.normalization(x, self._config.hidden_size, self._config.rms_norm_eps)
+
     def _head(self, residual: str, embedding: Int8Columns) -> None:
         ops, config = Operations(self._graph, "/lm_head"), self._config
         unit = normalization_unit(config.hidden_size)
         head = self._weights.head()
         if head is None:
             plain = ops.two_bytes(residual)
-            norm = ops.normalization(plain, config.hidden_size, config.rms_norm_eps)
-            x, scale = self._last_norm(ops, plain)
+            x, of_last_norm = self._last_norm(ops, plain)
             product = ops.product(x, _EMBEDDING, embedding, ops.transpose(f"{_EMBEDDING}.rows", 1, 0))
-            scale = ops.node("Mul", scale, norm.factor)
+            scale = ops.node("Mul", of_last_norm, self._norm(ops, plain).factor)
         else:
             x = ops.one_byte(residual)
-            norm = ops.normalization(x, config.hidden_size, config.rms_norm_eps)
             product = ops.product(x, "lm_head", quantize_columns(head).times(1 / unit))
-            scale = norm.factor
+            scale = self._norm(ops, x).factor
         self._graph.node("Mul", "/lm_head/logits", [product, scale], ["logits"])
 
     def _last_norm(self, ops: Operations, plain: TwoBytes) -> tuple[OneByte, str]:
@@ -146,11 +148,10 @@ class _Decoder:
         """
         basis = self._basis
         matrix = self._graph.constant("model.residual.basis", basis.matrix)
-        sums = int(np.abs(basis.matrix.astype(np.int64)).sum(axis=0).max())
         weight = self._graph.constant("model.norm.weight", self._weights.last_norm())
-        back = ops.integer_product(plain, ops.transpose(matrix, 1, 0), sums)
+        back = ops.integer_product(plain, ops.transpose(matrix, 1, 0), basis.order)
         normed = ops.two_bytes(ops.node("Mul", back, weight))
-        x = ops.one_byte(ops.integer_product(normed, matrix, sums))
+        x = ops.one_byte(ops.integer_product(normed, matrix, basis.order))
         unit = normalization_unit(self._config.hidden_size)
         scale = ops.scaled(ops.node("Mul", x.peak, normed.peak), 1 / (ZERO_POINT * PEAK * unit * basis.order))
         return x, scale

@@ -4,6 +4,7 @@ Every node that is written here is exact, or correctly rounded element by elemen
 on every engine. EXACT.md has the rules and the reasons.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,7 +139,7 @@ class Operations:
         return TwoBytes(high, low, coarse, peak, levels)
 
     def one_byte(self, x: str) -> OneByte:
-        """Quantise each row of `x` by its largest magnitude, to half as many bits and a third of the nodes of `two_bytes`."""
+        """Quantise each row of `x` by its largest magnitude, to half as many bits and with two thirds of the nodes of `two_bytes`."""
         peak = self.peak(x)
         levels = self.reciprocal(peak, ZERO_POINT)
         # The integer 128 is out of range and becomes 127: less than what rounding costs.
@@ -215,7 +216,7 @@ class Operations:
 
 def normalization_unit(size: int) -> float:
     """What `normalization` gives too much by: 2 / sqrt(size)."""
-    return float(2.0 / size**0.5)
+    return 2.0 / math.sqrt(size)
 
 
 def _pieces(size: int) -> int:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from llmzip.quantize.checkpoint import Array, Weights
 from llmzip.quantize.config import DecoderConfig
+from llmzip.quantize.errors import QuantizeError
 
 from .weights import require_finite
 
@@ -37,23 +38,29 @@ class ResidualBasis:
         self.matrix *= 1 - 2 * signs.astype(np.int8)[:, None]
 
     def rotated(self, rows: Array) -> Array:
-        """Rows [rows, hidden] in this basis: the same bits on every machine, unlike a product of floats.
+        """Rows [rows, hidden] in this basis: every rounding is of a single number, so that the bits are the same on every machine.
 
-        Raises QuantizeError if a number is not finite.
+        Raises QuantizeError if a number is not finite, or would not be.
         """
         require_finite(rows)
-        exponent = _INTEGER_BITS - math.frexp(float(np.abs(rows).max(initial=0)))[1]
-        factor = math.ldexp(1 / math.sqrt(self.order), -exponent)
         matrix = self.matrix.astype(np.float64)
         result = np.empty(rows.shape, np.float32)
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             part = slice(start, start + _ROWS_AT_ONCE)
-            result[part] = np.rint(np.ldexp(rows[part].astype(np.float64), exponent)) @ matrix * factor
+            # Of the largest number of each row, so that a row of small ones loses nothing beside great ones.
+            _, largest = np.frexp(np.abs(rows[part]).max(axis=1, keepdims=True, initial=0))
+            integers = np.rint(np.ldexp(rows[part].astype(np.float64), _INTEGER_BITS - largest))
+            with np.errstate(over="ignore"):
+                result[part] = np.ldexp(integers @ matrix / math.sqrt(self.order), largest - _INTEGER_BITS)
+        if not np.isfinite(result).all():
+            raise QuantizeError("weights are too large to be rotated", "use a checkpoint with smaller weights")
         return result
 
 
 class RotatedWeights:
-    """The weights of `source` for a residual in `basis`; all but a head that is the embedding have the norms before them in them."""
+    """The weights of `source` for a residual in `basis`; those that read it have the norms before them in them, but for a head that is the
+    embedding.
+    """
 
     def __init__(self, source: Weights, basis: ResidualBasis) -> None:
         self._source, self._basis = source, basis
@@ -91,7 +98,7 @@ class RotatedWeights:
 
     def writing(self, layer: int, name: str) -> Array:
         """A linear layer that is added to the residual, [hidden, in]."""
-        return self._basis.rotated(self._source.linear(layer, name).T).T
+        return np.ascontiguousarray(self._basis.rotated(self._source.linear(layer, name).T).T)
 
 
 def hadamard(size: int) -> npt.NDArray[np.int8]:
